@@ -11,6 +11,8 @@ VENV := .venv
 # The virtual environment first; where a ROS 2 was sourced, our messages lie in install/ instead of .venv.
 ACTIVATE := . $(VENV)/bin/activate && { [ ! -f install/local_setup.bash ] || . install/local_setup.bash; }
 
+# The tests of synthetic speech call these.
+TEST_COMMANDS := flite espeak-ng
 WAV ?=
 STYLE ?=
 EMOTION ?=
@@ -29,7 +31,9 @@ demo: env
 lint: env
 	@$(ACTIVATE) && ruff check . && ruff format --check .
 
-test: lint
+test:
+	@PYTHON="$(PYTHON)" scripts/env.sh $(TEST_COMMANDS)
+	@$(MAKE) --no-print-directory lint
 	@$(ACTIVATE) && python -m pytest
 
 format: env

@@ -1,6 +1,9 @@
 #!/bin/bash
 # Sets up .venv (Python packages, ROS 2 Jazzy from PyPI unless a ROS 2 is sourced) and builds our messages.
 # Each step leaves a stamp named after what it depends on: done steps are skipped, an interrupted one is taken up again.
+#
+#   scripts/env.sh [COMMAND...]           sets up; the commands named have to be installed as well
+#   scripts/env.sh missing [COMMAND...]   only prints the system packages that are missing
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,20 +34,24 @@ find_python() {
             command -v "$candidate"; return
         fi
     done
-    die "no Python 3.10 to 3.13 found: sudo apt-get install python3 python3-venv python3-dev"
 }
 
-check_system() {
-    local python=$1 missing=() version
-    version=python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-    "$python" -c "import venv, ensurepip" 2>/dev/null || missing+=("$version-venv")
-    "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_paths()["include"] + "/Python.h"))' \
-        || missing+=("$version-dev")
-    command -v cmake >/dev/null || missing+=(cmake)
-    command -v g++ >/dev/null || missing+=(g++)
-    command -v git >/dev/null || missing+=(git)
-    "$python" -c 'import ctypes; ctypes.CDLL("libGL.so.1")' 2>/dev/null || missing+=(libgl1)
-    [ ${#missing[@]} -eq 0 ] || die "missing system packages: sudo apt-get install ${missing[*]}"
+# missing_packages PYTHON COMMAND...: what apt-get would have to install.
+missing_packages() {
+    local python=$1 command version
+    if [ -z "$python" ]; then
+        echo python3 python3-venv python3-dev
+    else
+        version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+        "$python" -c "import venv, ensurepip" 2>/dev/null || echo "$version-venv"
+        [ -e "$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h" ] || echo "$version-dev"
+    fi
+    for command in cmake make g++ git "${@:2}"; do
+        command -v "$command" >/dev/null || echo "$command"
+    done
+    # For pictures; this path serves as well where /sbin is not on PATH.
+    /sbin/ldconfig -p | grep -q libGL.so.1 || echo libgl1
+    /sbin/ldconfig -p | grep -q libEGL.so.1 || echo libegl1
 }
 
 # once NAME INPUT COMMAND...: runs the command unless it was done for the same input.
@@ -60,16 +67,15 @@ once() {
 
 pip_install() { "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -c "$VENV/constraints.txt" "$@"; }
 
+# make_venv PYTHON: a fresh one where ROS came from elsewhere before, else what is there is kept.
 make_venv() {
-    local python=$1
-    if ros_is_sourced; then
-        "$python" -m venv --system-site-packages "$VENV"
-        # ROS messages are compiled against the system's numpy: another one could not load them.
-        python3 -c 'import numpy; print("numpy==" + numpy.__version__)' >"$VENV/constraints.txt"
-    else
-        [ -x "$VENV/bin/python" ] || "$python" -m venv "$VENV"
-        : >"$VENV/constraints.txt"
-    fi
+    local options=()
+    if ls "$STAMPS"/venv-* >/dev/null 2>&1; then options+=(--clear); fi
+    if ros_is_sourced; then options+=(--system-site-packages); fi
+    [ -x "$VENV/bin/python" ] && [ ${#options[@]} -eq 0 ] || "$1" -m venv "${options[@]}" "$VENV"
+    mkdir -p "$STAMPS"
+    # A sourced ROS is compiled against the system's numpy: another one could not load its messages.
+    if ros_is_sourced; then python3 -c 'import numpy; print("numpy==" + numpy.__version__)'; fi >"$VENV/constraints.txt"
 }
 
 install_torch() {
@@ -117,18 +123,19 @@ build_messages() {
 }
 
 main() {
-    local python=${PYTHON:-$(find_python)}
-    check_system "$python"
-    mkdir -p "$VENV"
-    exec 9>"$VENV/lock"
-    flock 9
+    local python missing
+    python=${PYTHON:-$(find_python)}
+    missing=$(missing_packages "$python" "$@" | xargs)
+    [ -z "$missing" ] || die "missing system packages: sudo apt-get install $missing"
     mkdir -p "$STAMPS"
-    once venv "$python ${ROS_DISTRO:-}" make_venv "$python"
+    exec 9<package.xml
+    flock 9
+    once venv "ROS ${ROS_DISTRO:-wheels}" make_venv "$python"
     once torch "$TORCH_VERSION" install_torch
     once python-packages "$(cat pyproject.toml)" install_python_packages
     once colcon 1 pip_install colcon-common-extensions
     ros_is_sourced || once ros "${ROS_PACKAGES[*]}" install_ros
-    once messages "$(cat package.xml CMakeLists.txt msg/*; ls launch config weights captalk_ros/nodes/*_node.py 2>/dev/null)" build_messages
+    once messages "$(cat package.xml CMakeLists.txt msg/*; ls launch config weights; find captalk_ros/nodes -name '*_node.py' | sort)" build_messages
 }
 
-main
+if [ "${1:-}" = missing ]; then missing_packages "${PYTHON:-$(find_python)}" "${@:2}"; else main "$@"; fi
