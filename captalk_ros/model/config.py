@@ -1,0 +1,54 @@
+"""Configurations that travel with the weights: whatever a checkpoint needs to be rebuilt and to be used rightly."""
+
+from dataclasses import dataclass
+
+from captalk_ros.timebase import FPS, FRAME_SAMPLES, SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True)
+class SpeechConfig:
+    """The causal speech encoder.
+
+    Attributes:
+        n_mels: bands of the log-mel spectrum.
+        hop_samples, window_samples: of the spectrum; four hops make one motion frame.
+        width: channels.
+        dilations: of the residual blocks at 50 Hz, in order.
+        n_phones: classes of the auxiliary phone output.
+    """
+
+    n_mels: int = 80
+    hop_samples: int = 160
+    window_samples: int = 400
+    width: int = 256
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
+    n_phones: int = 40
+
+    @property
+    def hops_per_frame(self) -> int:
+        """Spectra a motion frame."""
+        return FRAME_SAMPLES // self.hop_samples
+
+
+@dataclass(frozen=True)
+class RegressionConfig:
+    """The baseline network.
+
+    Attributes:
+        speech: its speech encoder.
+        lookahead_frames: how many frames of audio after its own a motion frame may hear; its price is latency.
+        text_dim: size of a caption's embedding.
+        caption_width, width: of the caption layers and of the recurrent layer.
+        n_motion, n_controls: sizes of the motion space and of the life controls.
+    """
+
+    speech: SpeechConfig = SpeechConfig()
+    lookahead_frames: int = 2
+    text_dim: int = 384
+    caption_width: int = 128
+    width: int = 256
+    n_motion: int = 55
+    n_controls: int = 3
+    motion_space: str = "units55"
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+    fps: int = FPS
