@@ -24,6 +24,7 @@ LAYER_OF = {
     "model": "model",
     "streamer": "streamer",
     "animate": "streamer",
+    "realtime": "streamer",
     "train": "train",
     "nodes": "nodes",
     "demo": "top",
