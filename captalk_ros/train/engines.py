@@ -1,0 +1,169 @@
+"""The three speech engines, each giving one sentence's audio with the times of its phones.
+
+flite and festival print a segment list of their own; espeak-ng reports phoneme events through its library. All are
+Debian packages: `apt-get install flite espeak-ng festival` and the voices that `speech.VOICES` names.
+"""
+
+import ctypes
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from captalk_ros.timebase import SAMPLE_RATE_HZ
+from captalk_ros.train.phones import SIL, Phone, from_arpabet, from_ipa, spread
+
+Spoken = tuple[np.ndarray, list[Phone]]  # float32 [N] at 16 kHz, phones that cover it
+
+
+class SynthesisError(RuntimeError):
+    """An engine is missing or did not speak."""
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise SynthesisError(f"the program {name} was not found, install the Debian package of that name")
+    return path
+
+
+def _read_wav(path: Path, engine: str, text: str) -> np.ndarray:
+    try:
+        samples, rate_hz = soundfile.read(path, dtype="float32")
+    except soundfile.LibsndfileError as error:
+        raise SynthesisError(f"{engine} wrote no audio for {text!r}: {error}") from None
+    return soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
+
+
+def _from_ends(segments: list[tuple[tuple[str, ...], float]]) -> list[Phone]:
+    """Phones from (names, end time in seconds) in order."""
+    phones, start_s = [], 0.0
+    for names, end_s in segments:
+        phones += spread(names, start_s, end_s)
+        start_s = end_s
+    return phones
+
+
+def speak_flite(text: str, voice: str, stretch: float = 1.0, pitch_hz: float | None = None) -> Spoken:
+    """One sentence by flite.
+
+    Args:
+        text: plain English without a full stop inside.
+        voice: `slt`, `awb`, `rms` or `kal16`.
+        stretch: duration factor, 1 the voice's own.
+        pitch_hz: mean pitch (heeded by `kal16` alone), None the voice's own.
+
+    Raises:
+        SynthesisError: flite is not installed or failed.
+    """
+    command = [_program("flite"), "-voice", voice, "-psdur", "--setf", f"duration_stretch={stretch:.3f}"]
+    if pitch_hz is not None:
+        command += ["--setf", f"int_f0_target_mean={pitch_hz:.1f}"]
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "speech.wav")
+        done = subprocess.run([*command, "-t", text, "-o", path], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SynthesisError(f"flite failed on {text!r}: {done.stderr.strip()[:200]}")
+        samples = _read_wav(path, "flite", text)
+    pairs = [entry.rsplit(":", 1) for entry in done.stdout.split()]
+    return samples, _from_ends([(from_arpabet(name), float(end_s)) for name, end_s in pairs])
+
+
+class _EspeakEvent(ctypes.Structure):
+    """`espeak_EVENT` of espeak-ng's speak_lib.h."""
+
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position_ms", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("name", ctypes.c_char * 8),
+    ]
+
+
+class _Espeak:
+    """espeak-ng's library, opened once in a process (it keeps its state in globals)."""
+
+    SYNCHRONOUS, PHONEME_EVENTS_IN_IPA, PHONEME_EVENT, UTF8 = 2, 1 | 2, 7, 1
+    RATE, PITCH, RANGE, WORD_GAP = 1, 3, 4, 7
+
+    def __init__(self):
+        try:
+            self.library = ctypes.CDLL("libespeak-ng.so.1")
+        except OSError:
+            raise SynthesisError("libespeak-ng.so.1 was not found, install the Debian package espeak-ng") from None
+        self.rate_hz = self.library.espeak_Initialize(self.SYNCHRONOUS, 0, None, self.PHONEME_EVENTS_IN_IPA)
+        callback_type = ctypes.CFUNCTYPE(
+            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_EspeakEvent)
+        )
+        self.callback = callback_type(self._collect)  # kept: the library holds only a pointer
+        self.library.espeak_SetSynthCallback(self.callback)
+
+    def _collect(self, samples, n_samples, events) -> int:
+        if n_samples > 0:
+            self.chunks.append(np.ctypeslib.as_array(samples, shape=(n_samples,)).copy())
+        index = 0
+        while events[index].type:
+            if events[index].type == self.PHONEME_EVENT:
+                self.events.append((events[index].name, events[index].audio_position_ms / 1000))
+            index += 1
+        return 0
+
+    def speak(self, text: str, voice: str, parameters: dict[int, int]) -> tuple[np.ndarray, list[tuple[bytes, float]]]:
+        self.chunks, self.events = [], []
+        if self.library.espeak_SetVoiceByName(voice.encode()):
+            raise SynthesisError(f"espeak-ng has no voice {voice!r}")
+        for parameter, value in parameters.items():
+            self.library.espeak_SetParameter(parameter, value, 0)
+        encoded = text.encode()
+        self.library.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, self.UTF8, None, None)
+        self.library.espeak_Synchronize()
+        if not self.chunks:
+            raise SynthesisError(f"espeak-ng ({voice}) said nothing to {text!r}")
+        return np.concatenate(self.chunks).astype(np.float32) / 32768, self.events
+
+
+_espeak: _Espeak | None = None
+
+
+def speak_espeak(
+    text: str, voice: str, rate_wpm: int = 165, pitch: int = 50, pitch_range: int = 50, word_gap: int = 0
+) -> Spoken:
+    """One sentence by espeak-ng.
+
+    Args:
+        text: in any language that the voice reads.
+        voice: language and perhaps variant, such as `en-us+f3`.
+        rate_wpm: words a minute, 80 to 450.
+        pitch: 0 to 99, 50 the voice's own.
+        pitch_range: 0 (monotone) to 99, 50 the voice's own.
+        word_gap: pause between words in 10 ms.
+
+    Raises:
+        SynthesisError: the library or the voice is missing, or nothing was said.
+    """
+    global _espeak
+    _espeak = _espeak or _Espeak()
+    parameters = {_Espeak.RATE: rate_wpm, _Espeak.PITCH: pitch, _Espeak.RANGE: pitch_range, _Espeak.WORD_GAP: word_gap}
+    samples, events = _espeak.speak(text, voice, parameters)
+    language = voice.split("+")[0]
+    phones, end_s = [], samples.size / _espeak.rate_hz
+    starts_s = [time_s for _, time_s in events] + [end_s]
+    if starts_s[0] > 0:
+        phones.append(Phone(SIL, 0.0, starts_s[0]))
+    for (name, start_s), until_s in zip(events, starts_s[1:], strict=True):
+        ipa = name.decode("utf-8", errors="ignore")
+        names = (SIL,) if ipa.startswith("_") else from_ipa(ipa, language)
+        if not names and phones:  # a mark without a sound of its own, such as palatalisation, stretches the last phone
+            names = (phones.pop().name,)
+            start_s = phones[-1].end_s if phones else 0.0
+        phones += spread(names or (SIL,), start_s, until_s)
+    samples = soxr.resample(samples, _espeak.rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
+    return samples, phones

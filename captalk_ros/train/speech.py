@@ -1,0 +1,250 @@
+"""Speech with known phones: utterances of many voices, languages and engines, each made from (seed, index) alone.
+
+Which engines and voices are needed is in `VOICES`; they are Debian packages:
+
+    apt-get install flite espeak-ng festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts \\
+        festvox-italp16k festvox-itapc16k festvox-czech-{dita,machac,krb,ph} festvox-suopuhe-{lj,mv} \\
+        festvox-ca-ona-hts festvox-ru
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from captalk_ros.timebase import SAMPLE_RATE_HZ
+from captalk_ros.train.engines import SynthesisError, speak_espeak, speak_flite
+from captalk_ros.train.morph import morph, warp_times
+from captalk_ros.train.phones import SIL, STOPS, Phone, join_equal
+from captalk_ros.train.sentences import FOREIGN, SPLITS, draw_sentence
+
+MORPH_SHARE = 0.75
+CLOSURE_S = 0.06  # closure given to a stop that an engine starts at its burst
+LONGEST_CLOSURE_S = 0.1
+SILENT_DB = -40.0  # below the speech's own level: inside a closure
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One voice of one engine.
+
+    Attributes:
+        engine: `flite`, `espeak` or `festival`.
+        name: the engine's name of it.
+        language: `en` or a key of `sentences.FOREIGN`.
+        split: `train`, or `test` for a voice that training never hears.
+    """
+
+    engine: str
+    name: str
+    language: str
+    split: str = "train"
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Speech and what the mouth does in it.
+
+    Attributes:
+        samples: float32 [N], 16 kHz, within [-1, 1].
+        phones: they cover the samples from first to last without a gap.
+        voice: who speaks.
+        text: what is said.
+    """
+
+    samples: np.ndarray
+    phones: list[Phone]
+    voice: Voice
+    text: str
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the audio in seconds."""
+        return self.samples.size / SAMPLE_RATE_HZ
+
+
+_ESPEAK_ENGLISH = ("en-us", "en", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-rp", "en-029", "en-us-nyc")
+_ESPEAK_OTHER = {"es-419": "es", "fr-be": "fr", "pt": "pt-br", "nb": "sv"}  # dialects that read another's text
+# fmt: off
+_VARIANTS = (
+    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4", "klatt", "klatt2", "klatt3", "klatt4", "croak",
+    "Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Henrique", "Hugo", "Jacky", "Lee", "Marco",
+    "Michael", "Mike", "Nguyen", "adam", "anika", "antonio", "belinda", "benjamin", "boris", "caleb", "david", "ed",
+    "edward", "gustave", "iven", "john", "linda", "marcelo", "max", "michel", "miguel", "norbert", "pablo", "paul",
+    "pedro", "quincy", "rob", "robert", "sandro", "steph", "travis", "victor", "zac",
+)
+# fmt: on
+_TEST_VARIANTS = ("f5", "m8", "klatt5", "Mario", "shelby", "aunty")
+_TEST_LANGUAGES = ("hu", "sw")
+
+
+def _espeak_voices(names: dict[str, str]) -> tuple[Voice, ...]:
+    """Every variant of espeak-ng's voices, given as name -> language of its text."""
+    voices = []
+    for name, language in names.items():
+        for variant in (*_VARIANTS, *_TEST_VARIANTS):
+            unseen = variant in _TEST_VARIANTS or language in _TEST_LANGUAGES
+            voices.append(Voice("espeak", f"{name}+{variant}", language, "test" if unseen else "train"))
+    return tuple(voices)
+
+
+# Groups of voices and how often each is heard: the more natural ones more.
+VOICES: dict[str, tuple[float, tuple[Voice, ...]]] = {
+    "flite": (0.35, tuple(Voice("flite", name, "en") for name in ("slt", "awb", "rms", "kal16"))),
+    "espeak English": (0.15, _espeak_voices(dict.fromkeys(_ESPEAK_ENGLISH, "en"))),
+    "espeak": (
+        0.15,
+        _espeak_voices({language: language for language in FOREIGN} | _ESPEAK_OTHER),
+    ),
+}
+
+
+def voices(split: str) -> dict[str, tuple[float, tuple[Voice, ...]]]:
+    """The groups of `VOICES` with the voices of one split (`all`: every voice); groups left empty are gone."""
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}, expected one of {SPLITS}")
+    chosen = {
+        group: (share, tuple(voice for voice in members if split in ("all", voice.split)))
+        for group, (share, members) in VOICES.items()
+    }
+    return {group: (share, members) for group, (share, members) in chosen.items() if members}
+
+
+def _draw_voice(rng: np.random.Generator, split: str) -> Voice:
+    groups = list(voices(split).values())
+    shares = np.array([share for share, _ in groups])
+    members = groups[rng.choice(len(groups), p=shares / shares.sum())][1]
+    return members[rng.integers(len(members))]
+
+
+def _draw_manner(voice: Voice, rng: np.random.Generator) -> dict[str, float]:
+    """Settings of the engine for one speaker: tempo, pitch, melody."""
+    stretch = float(np.exp(rng.normal(0, 0.15)))
+    if voice.engine == "flite":
+        return {"stretch": stretch, "pitch_hz": float(rng.uniform(80, 180))}
+    if voice.engine == "espeak":
+        gap = int(rng.choice([0, 0, 0, 1, 3]))
+        rate_wpm = int(160 / stretch)
+        pitch, pitch_range = int(rng.integers(20, 80)), int(rng.integers(10, 95))
+        return {"rate_wpm": rate_wpm, "pitch": pitch, "pitch_range": pitch_range, "word_gap": gap}
+    raise ValueError(f"unknown engine {voice.engine!r}, expected flite, espeak or festival")
+
+
+def _give_closures(samples: np.ndarray, phones: list[Phone]) -> list[Phone]:
+    """Moves the start of every stop back over the silence before its burst, so that it holds its closure.
+
+    Engines differ: espeak-ng lets a voiceless stop begin at the burst and counts the closure to the phone before.
+    """
+    hop = SAMPLE_RATE_HZ // 200
+    n_hops = samples.size // hop
+    power = np.square(samples[: n_hops * hop].reshape(n_hops, hop)).mean(axis=1)  # [n_hops]
+    silent = power < np.percentile(power, 90) * 10 ** (SILENT_DB / 10)
+    moved = list(phones)
+    for i in range(1, len(moved)):
+        before, stop = moved[i - 1], moved[i]
+        if stop.name not in STOPS:
+            continue
+        if before.name == SIL:
+            start_s = max(stop.start_s - CLOSURE_S, (before.start_s + before.end_s) / 2)
+            start_s = min(start_s, stop.start_s) if stop.end_s - stop.start_s < CLOSURE_S else stop.start_s
+        else:
+            earliest_s = max(before.start_s + 0.02, stop.start_s - LONGEST_CLOSURE_S)
+            start_s = stop.start_s
+            while start_s - 0.005 > earliest_s and silent[min(int((start_s - 0.005) * 200), n_hops - 1)]:
+                start_s -= 0.005
+        moved[i - 1], moved[i] = before._replace(end_s=start_s), stop._replace(start_s=start_s)
+    return moved
+
+
+def _cover(phones: list[Phone], duration_s: float) -> list[Phone]:
+    """Phones in order that reach exactly from 0 to the end of the audio."""
+    phones = [phone for phone in phones if phone.start_s < duration_s]
+    phones = warp_times(phones, lambda time_s: min(time_s, duration_s))
+    return [*phones[:-1], phones[-1]._replace(end_s=duration_s)]
+
+
+def synthesise(text: str, voice: Voice, manner: dict[str, float] | None = None) -> Utterance:
+    """Speaks one sentence.
+
+    Args:
+        text: one sentence that the voice can read.
+        voice: one of `VOICES`.
+        manner: the engine's settings (keyword arguments of `engines.speak_*`), None its own.
+
+    Returns:
+        The utterance; every stop runs from the start of its closure to the end of its burst.
+
+    Raises:
+        SynthesisError: the engine is missing or said nothing.
+    """
+    speak = {"flite": speak_flite, "espeak": speak_espeak}[voice.engine]
+    samples, phones = speak(text, voice.name, **(manner or {}))
+    if samples.size < SAMPLE_RATE_HZ // 20 or not phones:
+        raise SynthesisError(f"{voice.engine} ({voice.name}) gave {samples.size} samples for {text!r}")
+    phones = _cover(join_equal(phones), samples.size / SAMPLE_RATE_HZ)
+    return Utterance(samples, join_equal(_give_closures(samples, phones)), voice, text)
+
+
+def _pause(rng: np.random.Generator, longest_s: float) -> np.ndarray:
+    """A stretch of nothing, sometimes with a breath in it."""
+    samples = np.zeros(int(rng.uniform(0.1, longest_s) * SAMPLE_RATE_HZ), np.float32)
+    if samples.size > SAMPLE_RATE_HZ // 3 and rng.random() < 0.2:
+        length = int(rng.uniform(0.2, 0.35) * SAMPLE_RATE_HZ)
+        at = rng.integers(samples.size - length) if samples.size > length else 0
+        length = min(length, samples.size)
+        noise = np.convolve(rng.normal(size=length + 8), [0.5, 0.3, -0.1, -0.2, -0.2, -0.1, 0.1, 0.1], "same")[:length]
+        samples[at : at + length] = noise * np.hanning(length) * 10 ** (rng.uniform(-50, -32) / 20)
+    return samples
+
+
+def _join(pieces: list[tuple[np.ndarray, list[Phone]]]) -> tuple[np.ndarray, list[Phone]]:
+    phones: list[Phone] = []
+    offset = 0
+    for samples, own in pieces:
+        shift_s = offset / SAMPLE_RATE_HZ
+        phones += [Phone(name, start_s + shift_s, end_s + shift_s) for name, start_s, end_s in own]
+        offset += samples.size
+    return np.concatenate([samples for samples, _ in pieces]), join_equal(phones)
+
+
+def make_utterance(index: int, split: str = "train", seed: int = 0) -> Utterance:
+    """Utterance number `index` of an endless row: one to three sentences of one voice, with pauses around.
+
+    What comes out depends on (seed, split, index) alone, so the row can be made in any order and in parallel.
+
+    Args:
+        index: 0 or more.
+        split: `train`; `test` for voices and sentences unlike those of `train`; `all` for everything.
+        seed: of the whole row.
+
+    Raises:
+        SynthesisError: an engine is missing.
+    """
+    rng = np.random.default_rng([seed, SPLITS.index(split), index])
+    voice = _draw_voice(rng, split)
+    manner = _draw_manner(voice, rng)
+    texts = [draw_sentence(rng, voice.language, split) for _ in range(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))]
+    pieces = []
+    for text in texts:
+        silence = _pause(rng, 1.0)
+        spoken = synthesise(text, voice, manner)
+        pieces += [(silence, [Phone(SIL, 0.0, silence.size / SAMPLE_RATE_HZ)]), (spoken.samples, spoken.phones)]
+    silence = _pause(rng, 1.0)
+    sound = _join([*pieces, (silence, [Phone(SIL, 0.0, silence.size / SAMPLE_RATE_HZ)])])
+    if rng.random() < MORPH_SHARE:
+        sound = morph(sound, rng)
+    samples, phones = sound
+    samples = samples * np.float32(0.7 / max(np.abs(samples).max(), 1e-3))
+    return Utterance(samples, phones, voice, " ".join(texts))
+
+
+def utterances(n: int, split: str = "train", seed: int = 0, jobs: int = 1) -> Iterator[Utterance]:
+    """The first `n` utterances in order, made by `jobs` processes."""
+    make = partial(make_utterance, split=split, seed=seed)
+    if jobs == 1:
+        yield from map(make, range(n))
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(make, range(n), chunksize=8)
