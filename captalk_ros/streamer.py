@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from captalk_ros.captions import DEFAULT_TRANSITION_S, CaptionTrack
+from captalk_ros.captions import DEFAULT_TRANSITION_S, MAX_EVENTS, Blend, CaptionTrack, clean_caption
 from captalk_ros.life import Life
 from captalk_ros.model.checkpoint import load_checkpoint
 from captalk_ros.model.regression import Regression
@@ -116,9 +116,7 @@ class Streamer:
 
     def warm_captions(self, texts: Sequence[str]) -> None:
         """Encode captions ahead, so that `set_captions` costs nothing; safe to call from another thread."""
-        for text in texts:
-            if text and text not in self._embeddings:
-                self._embeddings[text] = torch.from_numpy(self.text.encode([text])[0]).to(self.device)
+        self.text.encode([clean_caption(text) for text in texts if text])
 
     def set_captions(
         self,
@@ -133,10 +131,15 @@ class Streamer:
             style, emotion: captions; None or "" leaves that one as it is.
             at_sample: when it takes effect; None is the next frame. What lies in the past takes effect at once.
             transition_s: how long the change takes.
+
+        Raises:
+            CaptionError: too many captions wait to take effect.
         """
-        self.warm_captions([text for text in (style, emotion) if text])
+        style, emotion = clean_caption(style or ""), clean_caption(emotion or "")
+        for text in (style, emotion):
+            self._embedding(text)
         at_sample = self.next_sample if at_sample is None else max(at_sample, self.next_sample)
-        self._captions.add(at_sample, style or "", emotion or "", seconds_to_samples(transition_s))
+        self._captions.add(at_sample, style, emotion, seconds_to_samples(transition_s))
 
     def step(self) -> MotionFrame | None:
         """The next frame, or None when it needs audio that has not come yet."""
@@ -159,10 +162,15 @@ class Streamer:
         )
         return output.motion[0, 0].cpu().numpy(), output.controls[0, 0].cpu().numpy()
 
-    def _embed(self, blend: list[tuple[str, float]]) -> torch.Tensor:
-        """A blend of captions as one embedding [1, 1, text_dim]; no caption at all is the zero vector."""
-        embedding = torch.zeros(1, 1, self.model.config.text_dim, device=self.device)
-        for text, weight in blend:
-            if text:
-                embedding = embedding + weight * self._embeddings[text]
-        return embedding
+    def _embed(self, blend: Blend) -> torch.Tensor:
+        """A blend of captions as one embedding [1, 1, text_dim]."""
+        return sum(weight * self._embedding(text) for text, weight in blend)[None, None]
+
+    def _embedding(self, text: str) -> torch.Tensor:
+        """A caption as a vector [text_dim]; no caption at all is the zero vector."""
+        if text not in self._embeddings:
+            if len(self._embeddings) >= MAX_EVENTS:
+                self._embeddings.pop(next(iter(self._embeddings)))
+            vector = self.text.encode([text])[0] if text else np.zeros(self.model.config.text_dim, np.float32)
+            self._embeddings[text] = torch.from_numpy(vector).to(self.device)
+        return self._embeddings[text]

@@ -10,13 +10,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from captalk_ros.errors import InputError
 from captalk_ros.model.config import RegressionConfig, SpeechConfig
 from captalk_ros.model.regression import Regression
 from captalk_ros.motion import MOTION_SPACE
 from captalk_ros.timebase import FPS, SAMPLE_RATE_HZ
 
 
-class CheckpointError(ValueError):
+class CheckpointError(InputError):
     """Weights that cannot be used; the message names what was found and what was expected."""
 
 

@@ -106,10 +106,10 @@ N_DIRECTION = N_UNITS + 8
 
 @dataclass(frozen=True)
 class Style:
-    """How to speak: amplitudes of mouth and head by name, and an emotional tone or None."""
+    """How to speak: amplitudes of mouth and head by name, and an emotional tone; None is what is left open."""
 
-    mouth: str = "natural"
-    head: str = "natural"
+    mouth: str | None = None
+    head: str | None = None
     tone: str | None = None
 
 
@@ -124,7 +124,8 @@ def direct(style: Style, emotion: Emotion) -> np.ndarray:
         KeyError: an unknown state, tone or amplitude.
     """
     direction = np.zeros(N_DIRECTION, np.float32)
-    direction[[MOUTH_GAIN, HEAD_GAIN]] = MOUTH_AMPLITUDES[style.mouth], HEAD_AMPLITUDES[style.head]
+    direction[MOUTH_GAIN] = MOUTH_AMPLITUDES[style.mouth or "natural"]
+    direction[HEAD_GAIN] = HEAD_AMPLITUDES[style.head or "natural"]
     direction[[BLINKS, GAZE, EMPHASIS]] = 1.0
     looks = [(STATES[state], intensity) for state, intensity in emotion]
     if style.tone:

@@ -13,6 +13,7 @@ from captalk_ros.life import N_CONTROLS
 from captalk_ros.motion import HEAD_ROTATION, N_MOTION, UNITS, unit_indices
 from captalk_ros.timebase import FPS, FRAME_SAMPLES, SAMPLE_RATE_HZ
 from captalk_ros.train import acting
+from captalk_ros.train.phones import PHONE_NAMES
 
 Phone = tuple[str, float, float]  # ARPAbet without stress (or SIL), start_s, end_s
 
@@ -22,7 +23,7 @@ N_CHANNELS = len(CHANNELS)
 JAW, PUCKER, FUNNEL, SPREAD, PARTED, TONGUE, LABIODENTAL, BILABIAL, REST = range(N_CHANNELS)
 _BLENDED = slice(JAW, TONGUE + 1)  # co-articulated by dominance; the rest are closures, which override
 
-FULL_JAW = 0.42  # jawOpen of the widest vowel in natural speech; a yawn would be 1
+FULL_JAW = 0.36  # jawOpen of the widest vowel in natural speech; a yawn would be 1
 
 # Targets (jaw, pucker, funnel, spread, parted, tongue) and dominance (of the jaw, of the lips), after practitioners'
 # jaw shares and viseme classes; tongue-only sounds have little say over the lips and borrow their neighbours'.
@@ -50,7 +51,6 @@ _TARGETS: dict[str, tuple[tuple[float, ...], tuple[float, float]]] = {
 _DIPHTHONGS = {"AY": ("AA", "IH", .62), "AW": ("AA", "UH", .62), "OY": ("AO", "IH", .6), "OW": ("OH", "UW", .6),
                "EY": ("EH2", "IY", .55)}
 # fmt: on
-PHONES = tuple(sorted({p for p in _TARGETS if p not in ("OH", "EH2")} | set(_DIPHTHONGS)))
 BILABIALS, LABIODENTALS = frozenset("PBM"), frozenset("FV")
 
 _ANTICIPATION_S, _CARRY_OVER_S = 0.055, 0.045  # time constants of dominance before and after a phone
@@ -81,7 +81,7 @@ def _segments(phones: Sequence[Phone], end_s: float) -> list[Phone]:
         elif phone in _TARGETS:
             segments.append((phone, start_s, end_s))
         else:
-            raise ValueError(f"phone {phone!r} is not one of {' '.join(PHONES)}")
+            raise ValueError(f"phone {phone!r} is not one of {' '.join(PHONE_NAMES)}")
     return segments
 
 
@@ -250,7 +250,7 @@ def _face(articulation: np.ndarray, prosody: np.ndarray, direction: np.ndarray) 
     jaw = jaw / (1 + 0.12 * np.maximum(jaw - 1, 0) ** 2)  # a theatrical mouth nears its limit softly
     units[:, [_JAW_OPEN]] = FULL_JAW * jaw
     units[:, _PUCKER] = 0.85 * channel[PUCKER] * lips
-    units[:, _FUNNEL] = 0.8 * channel[FUNNEL] * lips * (1 - 0.7 * shut)
+    units[:, _FUNNEL] = 0.8 * channel[FUNNEL] * lips * (1 - 0.9 * shut)
     units[:, _STRETCH] = 0.38 * channel[SPREAD] * lips
     units[:, _DIMPLE] = 0.15 * channel[SPREAD] * lips
     parted = channel[PARTED] * (0.5 + 0.5 * lips) * (1 - shut)
@@ -265,5 +265,5 @@ def _face(articulation: np.ndarray, prosody: np.ndarray, direction: np.ndarray) 
     units[:, press] += 0.22 * channel[BILABIAL]
     units[:, roll] += 0.14 * channel[BILABIAL]
     units[:, [_JAW_OPEN]] *= 1 - 0.9 * channel[REST]
-    units[:, [_MOUTH_CLOSE]] = shut * (units[:, [_JAW_OPEN]] + 0.015)
+    units[:, [_MOUTH_CLOSE]] = shut * (units[:, [_JAW_OPEN]] + 0.02)
     return np.clip(units, 0.0, 1.0)
