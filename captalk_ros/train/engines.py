@@ -4,7 +4,9 @@ flite and festival print a segment list of their own; espeak-ng reports phoneme 
 Debian packages: `apt-get install flite espeak-ng festival` and the voices that `speech.VOICES` names.
 """
 
+import atexit
 import ctypes
+import os
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +17,7 @@ import soundfile
 import soxr
 
 from captalk_ros.timebase import SAMPLE_RATE_HZ
-from captalk_ros.train.phones import SIL, Phone, from_arpabet, from_ipa, spread
+from captalk_ros.train.phones import SIL, Phone, from_arpabet, from_festival, from_ipa, spread
 
 Spoken = tuple[np.ndarray, list[Phone]]  # float32 [N] at 16 kHz, phones that cover it
 
@@ -167,3 +169,91 @@ def speak_espeak(
         phones += spread(names or (SIL,), start_s, until_s)
     samples = soxr.resample(samples, _espeak.rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
     return samples, phones
+
+
+_FESTIVAL_SCHEME = """
+(define (set_manner stretch semitones)
+  (if (eq? 'HTS (Parameter.get 'Synth_Method))
+    (set! hts_engine_params (append hts_engine_params (list (list "-r" (/ 1 stretch)) (list "-fm" semitones))))
+    (begin
+      (Parameter.set 'Duration_Stretch (* stretch (or (Parameter.get 'Duration_Stretch) 1)))
+      (set! int_lr_params
+        (mapcar (lambda (entry) (if (eq? (car entry) 'target_f0_mean)
+                                  (list (car entry) (* (cadr entry) (pow 2 (/ semitones 12)))) entry))
+                int_lr_params)))))
+(define (speak text path)
+  (let ((utt (utt.synth (eval (list 'Utterance 'Text text)))))
+    (utt.save.wave utt path 'riff)
+    (mapcar (lambda (segment) (format t "%s %f\\n" (item.name segment) (item.feat segment 'end)))
+            (utt.relation.items utt 'Segment))))
+"""
+_FESTIVAL_ENCODINGS = {"cs": "iso8859-2", "ru": "utf-8"}  # of its voices' letters; Latin-9 elsewhere
+
+
+class _Festival:
+    """A festival process kept alive behind a pipe, for its start takes half a second."""
+
+    def __init__(self):
+        self.owner = os.getpid()
+        self.directory = tempfile.TemporaryDirectory()
+        self.process = subprocess.Popen(
+            [_program("festival"), "--pipe"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        atexit.register(self.close)
+        self.ask(_FESTIVAL_SCHEME.encode())
+
+    def close(self):
+        """Ends the process; safe to call twice."""
+        if self.process.poll() is None and self.owner == os.getpid():
+            self.process.kill()
+            self.process.wait()
+            self.directory.cleanup()
+
+    def ask(self, scheme: bytes) -> list[str]:
+        """Sends Scheme; returns the lines printed, fewer than wanted where an error broke it off."""
+        lines = []
+        try:
+            self.process.stdin.write(scheme + b'\n(format t "\nEND\n") (fflush nil)\n')
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return lines
+        for line in self.process.stdout:
+            if line.strip() == b"END":
+                break
+            lines.append(line.decode("latin-1").strip())
+        return [line for line in lines if line]
+
+
+_festival: _Festival | None = None
+
+
+def speak_festival(text: str, voice: str, language: str, stretch: float = 1.0, semitones: float = 0.0) -> Spoken:
+    """One sentence by festival.
+
+    Args:
+        text: in the voice's language.
+        voice: such as `kal_diphone`.
+        language: `en` or a key of `phones.FESTIVAL_PHONES`.
+        stretch: duration factor, 1 the voice's own.
+        semitones: added to the voice's own pitch.
+
+    Raises:
+        SynthesisError: festival is not installed or said nothing.
+    """
+    global _festival
+    if _festival is None or _festival.owner != os.getpid() or _festival.process.poll() is not None:
+        _festival = _Festival()
+    path = Path(_festival.directory.name, "speech.wav")
+    path.unlink(missing_ok=True)
+    quoted = text.replace("\\", " ").replace('"', " ")
+    scheme = f'(voice_{voice}) (set_manner {stretch:.3f} {semitones:.2f}) (speak "{quoted}" "{path}")'
+    lines = _festival.ask(scheme.encode(_FESTIVAL_ENCODINGS.get(language, "iso8859-15"), errors="ignore"))
+    if not path.exists() or not lines:
+        raise SynthesisError(f"festival ({voice}) said nothing to {text!r}: is the voice installed?")
+    segments = [line.split() for line in lines]
+    return _read_wav(path, "festival", text), _from_ends(
+        [(from_festival(name, language), float(end_s)) for name, end_s in segments]
+    )

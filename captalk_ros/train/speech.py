@@ -15,15 +15,19 @@ from functools import partial
 import numpy as np
 
 from captalk_ros.timebase import SAMPLE_RATE_HZ
-from captalk_ros.train.engines import SynthesisError, speak_espeak, speak_flite
+from captalk_ros.train.engines import SynthesisError, speak_espeak, speak_festival, speak_flite
 from captalk_ros.train.morph import morph, warp_times
-from captalk_ros.train.phones import SIL, STOPS, Phone, join_equal
+from captalk_ros.train.phones import SIL, STOPS, VOWELS, Phone, join_equal
 from captalk_ros.train.sentences import FOREIGN, SPLITS, draw_sentence
 
 MORPH_SHARE = 0.75
 CLOSURE_S = 0.06  # closure given to a stop that an engine starts at its burst
 LONGEST_CLOSURE_S = 0.1
-SILENT_DB = -40.0  # below the speech's own level: inside a closure
+SILENT_DB = -40.0  # relative to loud vowels: inside a closure
+ECHO_DB = -16.0  # the same where a voice has an echo of its own and the closure follows a vowel
+VOICELESS_STOPS = frozenset(("P", "T", "K", "CH"))
+VOICED_CLOSURES = frozenset(("B", "D", "G", "M", "N", "NG"))
+LATE_S = {"msu_ru_nsh_clunits": 0.02}  # voices whose times lag behind their sound, measured at their stops
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,29 @@ def _espeak_voices(names: dict[str, str]) -> tuple[Voice, ...]:
 # Groups of voices and how often each is heard: the more natural ones more.
 VOICES: dict[str, tuple[float, tuple[Voice, ...]]] = {
     "flite": (0.35, tuple(Voice("flite", name, "en") for name in ("slt", "awb", "rms", "kal16"))),
+    "festival English": (
+        0.20,
+        (
+            Voice("festival", "cmu_us_slt_arctic_hts", "en"),
+            Voice("festival", "kal_diphone", "en"),
+            Voice("festival", "ked_diphone", "en", "test"),
+        ),
+    ),
+    "festival": (
+        0.15,
+        (
+            Voice("festival", "lp_diphone", "it"),
+            Voice("festival", "pc_diphone", "it", "test"),
+            Voice("festival", "czech_dita", "cs"),
+            Voice("festival", "czech_machac", "cs"),
+            Voice("festival", "czech_krb", "cs"),
+            Voice("festival", "czech_ph", "cs", "test"),
+            Voice("festival", "suo_fi_lj_diphone", "fi"),
+            Voice("festival", "hy_fi_mv_diphone", "fi"),
+            Voice("festival", "upc_ca_ona_hts", "ca"),
+            Voice("festival", "msu_ru_nsh_clunits", "ru"),
+        ),
+    ),
     "espeak English": (0.15, _espeak_voices(dict.fromkeys(_ESPEAK_ENGLISH, "en"))),
     "espeak": (
         0.15,
@@ -129,32 +156,37 @@ def _draw_manner(voice: Voice, rng: np.random.Generator) -> dict[str, float]:
         rate_wpm = int(160 / stretch)
         pitch, pitch_range = int(rng.integers(20, 80)), int(rng.integers(10, 95))
         return {"rate_wpm": rate_wpm, "pitch": pitch, "pitch_range": pitch_range, "word_gap": gap}
-    raise ValueError(f"unknown engine {voice.engine!r}, expected flite, espeak or festival")
+    return {"stretch": stretch, "semitones": float(rng.normal(0, 2))}
 
 
-def _give_closures(samples: np.ndarray, phones: list[Phone]) -> list[Phone]:
-    """Moves the start of every stop back over the silence before its burst, so that it holds its closure.
+def _mend_espeak(samples: np.ndarray, phones: list[Phone]) -> list[Phone]:
+    """Corrects espeak-ng's times: a stop begins with its closure, a voiced one and a nasal end where the lips part.
 
-    Engines differ: espeak-ng lets a voiceless stop begin at the burst and counts the closure to the phone before.
+    Its voiceless stops begin at the burst (the closure is counted to the phone before), and the first 20 ms of a
+    vowel are often counted to a voiced stop or nasal before it.
     """
     hop = SAMPLE_RATE_HZ // 200
     n_hops = samples.size // hop
     power = np.square(samples[: n_hops * hop].reshape(n_hops, hop)).mean(axis=1)  # [n_hops]
-    silent = power < np.percentile(power, 90) * 10 ** (SILENT_DB / 10)
+    level_db = 10 * np.log10(power / max(np.percentile(power, 90), 1e-9) + 1e-12)
     moved = list(phones)
     for i in range(1, len(moved)):
-        before, stop = moved[i - 1], moved[i]
-        if stop.name not in STOPS:
-            continue
-        if before.name == SIL:
-            start_s = max(stop.start_s - CLOSURE_S, (before.start_s + before.end_s) / 2)
-            start_s = min(start_s, stop.start_s) if stop.end_s - stop.start_s < CLOSURE_S else stop.start_s
-        else:
-            earliest_s = max(before.start_s + 0.02, stop.start_s - LONGEST_CLOSURE_S)
-            start_s = stop.start_s
-            while start_s - 0.005 > earliest_s and silent[min(int((start_s - 0.005) * 200), n_hops - 1)]:
+        before, phone = moved[i - 1], moved[i]
+        start_s = phone.start_s
+        if before.name == SIL and phone.name in STOPS:
+            if phone.end_s - start_s < CLOSURE_S:
+                start_s -= min(CLOSURE_S, (before.end_s - before.start_s) / 2)
+        elif phone.name in VOICELESS_STOPS:
+            earliest_s = max(before.start_s + 0.02, start_s - LONGEST_CLOSURE_S)
+            quiet_db = ECHO_DB if before.name in VOWELS else SILENT_DB
+            while start_s - 0.005 > earliest_s and level_db[min(int((start_s - 0.005) * 200), n_hops - 1)] < quiet_db:
                 start_s -= 0.005
-        moved[i - 1], moved[i] = before._replace(end_s=start_s), stop._replace(start_s=start_s)
+        elif phone.name in VOWELS and before.name in VOICED_CLOSURES:
+            closed_db = level_db[min(int((before.start_s + before.end_s) * 100), n_hops - 1)]
+            earliest_s = max(start_s - 0.02, (before.start_s + before.end_s) / 2)
+            while start_s > earliest_s and level_db[min(int((start_s - 0.005) * 200), n_hops - 1)] > closed_db + 4:
+                start_s -= 0.005
+        moved[i - 1], moved[i] = before._replace(end_s=start_s), phone._replace(start_s=start_s)
     return moved
 
 
@@ -179,12 +211,21 @@ def synthesise(text: str, voice: Voice, manner: dict[str, float] | None = None) 
     Raises:
         SynthesisError: the engine is missing or said nothing.
     """
-    speak = {"flite": speak_flite, "espeak": speak_espeak}[voice.engine]
-    samples, phones = speak(text, voice.name, **(manner or {}))
+    manner = manner or {}
+    if voice.engine == "flite":
+        samples, phones = speak_flite(text, voice.name, **manner)
+    elif voice.engine == "espeak":
+        samples, phones = speak_espeak(text, voice.name, **manner)
+    else:
+        samples, phones = speak_festival(text, voice.name, voice.language, **manner)
     if samples.size < SAMPLE_RATE_HZ // 20 or not phones:
         raise SynthesisError(f"{voice.engine} ({voice.name}) gave {samples.size} samples for {text!r}")
+    late_s = LATE_S.get(voice.name, 0.0)
+    phones = warp_times(phones, lambda time_s: max(0.0, time_s - late_s))
     phones = _cover(join_equal(phones), samples.size / SAMPLE_RATE_HZ)
-    return Utterance(samples, join_equal(_give_closures(samples, phones)), voice, text)
+    if voice.engine == "espeak":
+        phones = join_equal(_mend_espeak(samples, phones))
+    return Utterance(samples, phones, voice, text)
 
 
 def _pause(rng: np.random.Generator, longest_s: float) -> np.ndarray:
