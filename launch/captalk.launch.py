@@ -1,4 +1,4 @@
-"""Starts the talking face: `ros2 launch captalk_ros captalk.launch.py [audio:=speech.wav] [mesh:=true] [rviz:=true]`."""
+"""Starts the talking face: `ros2 launch captalk_ros captalk.launch.py [audio:=a.wav] [mesh:=true] [rviz:=true]`."""
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
