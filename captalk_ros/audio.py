@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from captalk_ros.errors import InputError
 from captalk_ros.timebase import SAMPLE_RATE_HZ
 
 NS_PER_S = 1_000_000_000
@@ -29,7 +30,7 @@ _UNKNOWN_SIZE_BYTES = 0x7FFF_0000
 _WAV_SIZES = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
-class AudioError(ValueError):
+class AudioError(InputError):
     """Sound that cannot be used; the message says in one line what came and what was expected."""
 
 
