@@ -4,7 +4,9 @@ flite and festival print a segment list of their own; espeak-ng reports phoneme 
 Debian packages: `apt-get install flite espeak-ng festival` and the voices that `speech.VOICES` names.
 """
 
+import _ctypes
 import atexit
+import contextlib
 import ctypes
 import os
 import shutil
@@ -91,7 +93,11 @@ class _EspeakEvent(ctypes.Structure):
 
 
 class _Espeak:
-    """espeak-ng's library, opened once in a process (it keeps its state in globals)."""
+    """espeak-ng's library, loaded anew for every sentence.
+
+    It keeps a flutter phase, an echo and more in globals and draws from the C library's generator: a sentence would
+    else depend on those before it.
+    """
 
     SYNCHRONOUS, PHONEME_EVENTS_IN_IPA, PHONEME_EVENT, UTF8 = 2, 1 | 2, 7, 1
     RATE, PITCH, RANGE, WORD_GAP = 1, 3, 4, 7
@@ -101,12 +107,20 @@ class _Espeak:
             self.library = ctypes.CDLL("libespeak-ng.so.1")
         except OSError:
             raise SynthesisError("libespeak-ng.so.1 was not found, install the Debian package espeak-ng") from None
+        ctypes.CDLL(None).srand(1)
         self.rate_hz = self.library.espeak_Initialize(self.SYNCHRONOUS, 0, None, self.PHONEME_EVENTS_IN_IPA)
         callback_type = ctypes.CFUNCTYPE(
             ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_EspeakEvent)
         )
         self.callback = callback_type(self._collect)  # kept: the library holds only a pointer
         self.library.espeak_SetSynthCallback(self.callback)
+        self.chunks: list[np.ndarray] = []
+        self.events: list[tuple[bytes, float]] = []
+
+    def close(self):
+        """Unloads the library and with it what it remembers."""
+        self.library.espeak_Terminate()
+        _ctypes.dlclose(self.library._handle)
 
     def _collect(self, samples, n_samples, events) -> int:
         if n_samples > 0:
@@ -119,7 +133,6 @@ class _Espeak:
         return 0
 
     def speak(self, text: str, voice: str, parameters: dict[int, int]) -> tuple[np.ndarray, list[tuple[bytes, float]]]:
-        self.chunks, self.events = [], []
         if self.library.espeak_SetVoiceByName(voice.encode()):
             raise SynthesisError(f"espeak-ng has no voice {voice!r}")
         for parameter, value in parameters.items():
@@ -130,9 +143,6 @@ class _Espeak:
         if not self.chunks:
             raise SynthesisError(f"espeak-ng ({voice}) said nothing to {text!r}")
         return np.concatenate(self.chunks).astype(np.float32) / 32768, self.events
-
-
-_espeak: _Espeak | None = None
 
 
 def speak_espeak(
@@ -151,12 +161,12 @@ def speak_espeak(
     Raises:
         SynthesisError: the library or the voice is missing, or nothing was said.
     """
-    global _espeak
-    _espeak = _espeak or _Espeak()
     parameters = {_Espeak.RATE: rate_wpm, _Espeak.PITCH: pitch, _Espeak.RANGE: pitch_range, _Espeak.WORD_GAP: word_gap}
-    samples, events = _espeak.speak(text, voice, parameters)
+    with contextlib.closing(_Espeak()) as espeak:
+        samples, events = espeak.speak(text, voice, parameters)
+        rate_hz = espeak.rate_hz
     language = voice.split("+")[0]
-    phones, end_s = [], samples.size / _espeak.rate_hz
+    phones, end_s = [], samples.size / rate_hz
     starts_s = [time_s for _, time_s in events] + [end_s]
     if starts_s[0] > 0:
         phones.append(Phone(SIL, 0.0, starts_s[0]))
@@ -167,11 +177,12 @@ def speak_espeak(
             names = (phones.pop().name,)
             start_s = phones[-1].end_s if phones else 0.0
         phones += spread(names or (SIL,), start_s, until_s)
-    samples = soxr.resample(samples, _espeak.rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
+    samples = soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
     return samples, phones
 
 
 _FESTIVAL_SCHEME = """
+(defvar czech-randomize nil)
 (define (set_manner stretch semitones)
   (if (eq? 'HTS (Parameter.get 'Synth_Method))
     (set! hts_engine_params (append hts_engine_params (list (list "-r" (/ 1 stretch)) (list "-fm" semitones))))
