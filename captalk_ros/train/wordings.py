@@ -34,12 +34,14 @@ Fields = dict[str, dict[str, tuple[str, ...]]]
 
 
 def _blocks(name: str) -> dict[str, list[str]]:
-    """Block -> lines of a data file."""
+    """Block -> lines of a data file; an indented line continues the one before."""
     blocks: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in (Path(__file__).parent / name).read_text(encoding="utf-8").splitlines():
         if header := _HEADER.fullmatch(line):
             lines = blocks.setdefault(header[1], [])
+        elif line.startswith("  "):
+            lines[-1] += " " + line.strip()
         elif line and not line.startswith("#"):
             lines.append(line)
     return blocks
@@ -135,7 +137,7 @@ def _person(split: str, rng: np.random.Generator) -> dict[str, str]:
     words = _PERSONS[name] | {verb: form if third else verb for verb, form in _VERBS.items()}
     words["be"], words["have"] = {"you": ("are", "have"), "I": ("am", "have")}.get(name, ("is", "has"))
     words["says"] = "says" if third else "say"
-    words["N3"] = _template("subject", split, rng)
+    words["N3"], words["topic"] = _template("subject", split, rng), _template("topic", split, rng)
     words["N"] = _pick((words["N3"], words["S"]), rng) if third else words["S"]
     return words
 
@@ -235,8 +237,13 @@ def _check(value: str, known: Sequence[str]) -> None:
 
 def _style_part(block: str, form: str, split: str, rng: np.random.Generator) -> str:
     text = _pick(_lexicon("styles.txt")[block][form][split], rng)
-    subject = _pick(("The speaker", "The person", "The man", "The woman", "He", "She"), rng)
-    return text.replace("$N", subject).replace("$P", {"He": "His", "She": "Her"}.get(subject, "The speaker's"))
+    subject = _pick(("The speaker", "The person", "The man", "The woman"), rng)
+    if text.startswith("$") and rng.random() < 0.4:
+        he = rng.random() < 0.5
+        return text.replace("$N", "He" if he else "She").replace("$P", "His" if he else "Her")
+    for mark, word in (("$N", subject), ("$P", f"{subject}'s")):
+        text = text.replace(mark, word if text.startswith(mark) else word.lower())
+    return text
 
 
 def _movement(mouth: str | None, head: str | None, split: str, rng: np.random.Generator) -> str:
