@@ -84,7 +84,8 @@ install_torch() {
     elif ! pip_install "torch==$TORCH_VERSION+cpu" 2>/dev/null; then
         pip_install uv
         # uv knows where the builds without CUDA are; the plain one works as well, but is ten times the size.
-        "$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python" --torch-backend=cpu torch || pip_install torch
+        "$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python" --torch-backend=cpu torch 2>/dev/null ||
+            { echo "no torch without CUDA within reach: the plain one"; pip_install torch; }
     fi
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import captalk_ros
 
@@ -99,3 +100,27 @@ def test_set_up_names_a_missing_system_package_in_one_line():
 def test_set_up_that_is_done_does_nothing():
     done = set_up()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_parameter_file_names_parameters_that_the_nodes_have():
+    parameters = yaml.safe_load((ROOT / "config" / "captalk.yaml").read_text())
+    for pattern, entry in parameters.items():
+        source = (ROOT / "captalk_ros" / "nodes" / f"{pattern.rpartition('/')[2]}.py").read_text()
+        declared = set(re.findall(r'declare_parameter\(\s*"(\w+)"', source))
+        assert set(entry["ros__parameters"]) <= declared, pattern
+
+
+def test_launch_file_starts_nodes_that_exist():
+    source = (ROOT / "launch" / "captalk.launch.py").read_text()
+    compile(source, "captalk.launch.py", "exec")
+    for name in re.findall(r'node\("(\w+)"', source):
+        assert (ROOT / "captalk_ros" / "nodes" / f"{name}.py").exists(), name
+
+
+def test_launch_file_describes_its_arguments():
+    pytest.importorskip("launch_ros", reason="launch_ros is not on PyPI: runs with a sourced ROS 2")
+    shown = subprocess.run(
+        ["ros2", "launch", "--show-args", "launch/captalk.launch.py"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "audio" in shown.stdout and "mesh" in shown.stdout
