@@ -198,6 +198,7 @@ _FESTIVAL_SCHEME = """
     (mapcar (lambda (segment) (format t "%s %f\\n" (item.name segment) (item.feat segment 'end)))
             (utt.relation.items utt 'Segment))))
 """
+_FESTIVAL_HEAP_CELLS = 3_000_000  # its default of 10 million keeps 320 MB and collects no utterance for hours
 _FESTIVAL_ENCODINGS = {"cs": "iso8859-2", "ru": "utf-8"}  # of its voices' letters; Latin-9 elsewhere
 
 
@@ -206,9 +207,8 @@ class _Festival:
 
     def __init__(self):
         self.owner = os.getpid()
-        self.directory = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
-            [_program("festival"), "--pipe"],
+            [_program("festival"), "--heap", str(_FESTIVAL_HEAP_CELLS), "--pipe"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -221,7 +221,6 @@ class _Festival:
         if self.process.poll() is None and self.owner == os.getpid():
             self.process.kill()
             self.process.wait()
-            self.directory.cleanup()
 
     def ask(self, scheme: bytes) -> list[str]:
         """Sends Scheme; returns the lines printed, fewer than wanted where an error broke it off."""
@@ -257,14 +256,13 @@ def speak_festival(text: str, voice: str, language: str, stretch: float = 1.0, s
     global _festival
     if _festival is None or _festival.owner != os.getpid() or _festival.process.poll() is not None:
         _festival = _Festival()
-    path = Path(_festival.directory.name, "speech.wav")
-    path.unlink(missing_ok=True)
     quoted = text.replace("\\", " ").replace('"', " ")
-    scheme = f'(voice_{voice}) (set_manner {stretch:.3f} {semitones:.2f}) (speak "{quoted}" "{path}")'
-    lines = _festival.ask(scheme.encode(_FESTIVAL_ENCODINGS.get(language, "iso8859-15"), errors="ignore"))
-    if not path.exists() or not lines:
-        raise SynthesisError(f"festival ({voice}) said nothing to {text!r}: is the voice installed?")
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "speech.wav")
+        scheme = f'(voice_{voice}) (set_manner {stretch:.3f} {semitones:.2f}) (speak "{quoted}" "{path}")'
+        lines = _festival.ask(scheme.encode(_FESTIVAL_ENCODINGS.get(language, "iso8859-15"), errors="ignore"))
+        if not path.exists() or not lines:
+            raise SynthesisError(f"festival ({voice}) said nothing to {text!r}: is the voice installed?")
+        samples = _read_wav(path, "festival", text)
     segments = [line.split() for line in lines]
-    return _read_wav(path, "festival", text), _from_ends(
-        [(from_festival(name, language), float(end_s)) for name, end_s in segments]
-    )
+    return samples, _from_ends([(from_festival(name, language), float(end_s)) for name, end_s in segments])
