@@ -141,6 +141,7 @@ class AudioInput:
         self.n_samples = 0  # 16 kHz samples given out so far
         self.n_jumps = 0  # times the clock started anew
         self.n_gap_samples = 0  # 16 kHz samples of silence put in by push
+        self.n_dropped_samples = 0  # at 16 kHz, heard already (or silence stood in for them)
         self._rate_hz = SAMPLE_RATE_HZ
         self._resampler: soxr.ResampleStream | None = None
         self._segment_start = 0  # output sample at which the present resampler began
@@ -178,7 +179,9 @@ class AudioInput:
             parts.append(silence)
             self._anchor(stamp_ns)
         elif early_ns > STAMP_TOLERANCE_NS:
-            mono = mono[self._count(early_ns) :]
+            n_known = min(self._count(early_ns), len(mono))
+            self.n_dropped_samples += n_known * SAMPLE_RATE_HZ // sample_rate_hz
+            mono = mono[n_known:]
         parts.append(self._feed(mono))
         return np.concatenate(parts)
 
@@ -194,10 +197,12 @@ class AudioInput:
         n_missing = (until_ns - self.next_stamp_ns) * self._rate_hz // NS_PER_S
         return self._feed(np.zeros(max(0, n_missing), np.float32))
 
-    def restart_clock(self, stamp_ns: int) -> None:
-        """Start the clock anew: the next input sample has this stamp (for a clock that jumped)."""
+    def shift_clock(self, by_ns: int) -> None:
+        """Move the stamps of all samples, those to come and those not shown yet: for a clock that was set back."""
         self.n_jumps += bool(self._anchors)
-        self._anchor(stamp_ns)
+        n_in, stamp_ns = self._next_stamp_base
+        self._next_stamp_base = (n_in, stamp_ns + by_ns)
+        self._anchors = deque([(sample, stamp + by_ns) for sample, stamp in self._anchors], N_ANCHORS)
 
     def stamp_of(self, sample_index: int) -> int:
         """Stamp in ns of a 16 kHz sample of the stream, also of one to come.

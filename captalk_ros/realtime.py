@@ -68,7 +68,8 @@ class RealtimeFace:
             (or silence in its place) and is not in the future.
         """
         if now_ns < self._now_ns - CLOCK_JUMP_NS:
-            self._restart(now_ns)
+            # What waits to be shown keeps its distance from the present.
+            self.audio.shift_clock(now_ns - self._now_ns)
         self._now_ns = now_ns
         silence_until_ns = now_ns - max(self._lateness_ns) - SILENCE_SLACK_NS
         if self.audio.next_stamp_ns is None or silence_until_ns > self.audio.next_stamp_ns:
@@ -82,13 +83,6 @@ class RealtimeFace:
             self._held = None
             frames.append((stamp_ns, frame))
         return frames
-
-    def _restart(self, now_ns: int) -> None:
-        """The present went back: sound that comes now has earlier stamps than what the face is waiting for."""
-        self._held = None
-        self._lateness_ns.clear()
-        self._lateness_ns.append(CHUNK_NS)
-        self.audio.restart_clock(now_ns - CHUNK_NS - SILENCE_SLACK_NS)
 
 
 @dataclass(frozen=True)
@@ -136,7 +130,7 @@ class CaptionEncoder:
             }
 
     def close(self) -> None:
-        """End the thread; what waits is left out."""
+        """End the thread once it has encoded what waits."""
         self.submit(None)
         self._thread.join()
 
