@@ -17,7 +17,7 @@ ARGUMENTS = {
     "audio": ("", "sound file to speak; empty: the sound comes from elsewhere"),
     "captions": ("", "JSON timeline of captions that begins with the sound"),
     "mesh": ("false", "whether to publish the head as a mesh"),
-    "rviz": ("false", "whether to start RViz to look at the mesh"),
+    "rviz": ("false", "whether to start RViz on the mesh, with the head upright in the frame world"),
 }
 
 
@@ -62,4 +62,11 @@ def generate_launch_description() -> LaunchDescription:
         arguments=["-d", PathJoinSubstitution([CONFIG, "captalk.rviz"])],
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return LaunchDescription([*arguments, *nodes, rviz])
+    # From the head's axes (x left, y up, z forward) to ROS's (x forward, y left, z up).
+    upright = Node(
+        package="tf2_ros",
+        executable="static_transform_publisher",
+        arguments=["--roll", "1.5708", "--yaw", "1.5708", "--frame-id", "world", "--child-frame-id", "head"],
+        condition=IfCondition(LaunchConfiguration("rviz")),
+    )
+    return LaunchDescription([*arguments, *nodes, upright, rviz])
