@@ -1,0 +1,1 @@
+"""The networks: speech and caption encoders, the motion network with its explicit state, checkpoints."""

@@ -1,0 +1,1 @@
+"""Training: synthetic speech, the performer that acts it, data sets, fitting and judging."""
