@@ -175,9 +175,19 @@ def read_messages(path: str | Path) -> Iterator[tuple[str, str, int, object]]:
     try:
         with AnyReader([folder]) as reader:
             for connection, receive_ns, data in reader.messages():
-                yield connection.msgtype, connection.topic, receive_ns, reader.deserialize(data, connection.msgtype)
+                yield connection.msgtype, connection.topic, receive_ns, _deserialize(reader, data, connection.msgtype)
     except (AnyReaderError, FileNotFoundError) as error:
         raise BagError(f"{path}: cannot be read as a bag ({' '.join(str(error).split())})") from None
+
+
+def _deserialize(reader: AnyReader, data: bytes, message_type: str) -> object:
+    """A message without what ROS leaves behind it: where its last array is empty, up to 8 bytes of padding."""
+    for n_padding in (0, 4, 8):
+        try:
+            return reader.deserialize(data[: len(data) - n_padding], message_type)
+        except AnyReaderError:
+            if n_padding == 8:
+                raise
 
 
 def _stamp_ns(message: object) -> int:
