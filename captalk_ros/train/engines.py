@@ -19,7 +19,25 @@ import soundfile
 import soxr
 
 from captalk_ros.timebase import SAMPLE_RATE_HZ
-from captalk_ros.train.phones import SIL, Phone, from_arpabet, from_festival, from_ipa, spread
+from captalk_ros.train.phones import (
+    SIL,
+    STOPS,
+    VOWELS,
+    Phone,
+    from_arpabet,
+    from_festival,
+    from_ipa,
+    join_equal,
+    spread,
+)
+
+CLOSURE_S = 0.06  # of a stop after a pause, where nobody hears it begin
+LONGEST_CLOSURE_S = 0.1
+SILENT_DB = -40.0  # relative to loud vowels: inside a closure
+ECHO_DB = -16.0  # the same after a vowel, where some voices of espeak-ng leave an echo
+VOICELESS_STOPS = frozenset(("P", "T", "K", "CH"))
+VOICED_CLOSURES = frozenset(("B", "D", "G", "M", "N", "NG"))
+LATE_S = {"msu_ru_nsh_clunits": 0.02}  # voices whose times lag behind their sound, measured at their stops
 
 Spoken = tuple[np.ndarray, list[Phone]]  # float32 [N] at 16 kHz, phones that cover it
 
@@ -145,6 +163,40 @@ class _Espeak:
         return np.concatenate(self.chunks).astype(np.float32) / 32768, self.events
 
 
+def _mend_espeak(samples: np.ndarray, phones: list[Phone]) -> list[Phone]:
+    """Corrects espeak-ng's times: a stop begins with its closure, a voiced one and a nasal end where the lips part.
+
+    Its voiceless stops begin at the burst (the closure is counted to the phone before), and the first 20 ms of a
+    vowel are often counted to a voiced stop or nasal before it.
+    """
+    hop = SAMPLE_RATE_HZ // 200  # 5 ms
+    power = np.square(samples[: samples.size // hop * hop].reshape(-1, hop)).mean(axis=1)
+    levels_db = 10 * np.log10(power / max(np.percentile(power, 90), 1e-9) + 1e-12)
+
+    def level_db(time_s: float) -> float:
+        return levels_db[min(int(time_s * 200), levels_db.size - 1)]
+
+    mended = list(phones)
+    for i in range(1, len(mended)):
+        before, phone = mended[i - 1], mended[i]
+        start_s, before_s = phone.start_s, before.end_s - before.start_s
+        if before.name == SIL and phone.name in STOPS:
+            if phone.end_s - start_s < CLOSURE_S:
+                start_s -= min(CLOSURE_S, before_s / 2)
+        elif phone.name in VOICELESS_STOPS:
+            quiet_db = ECHO_DB if before.name in VOWELS else SILENT_DB
+            earliest_s = max(before.start_s + 0.02, start_s - LONGEST_CLOSURE_S) + 0.005
+            while start_s > earliest_s and level_db(start_s - 0.005) < quiet_db:
+                start_s -= 0.005
+        elif phone.name in VOWELS and before.name in VOICED_CLOSURES:
+            open_db = level_db(before.start_s + before_s / 2) + 4
+            earliest_s = start_s - min(0.02, before_s / 2)
+            while start_s > earliest_s and level_db(start_s - 0.005) > open_db:
+                start_s -= 0.005
+        mended[i - 1], mended[i] = before._replace(end_s=start_s), phone._replace(start_s=start_s)
+    return mended
+
+
 def speak_espeak(
     text: str, voice: str, rate_wpm: int = 165, pitch: int = 50, pitch_range: int = 50, word_gap: int = 0
 ) -> Spoken:
@@ -178,7 +230,7 @@ def speak_espeak(
             start_s = phones[-1].end_s if phones else 0.0
         phones += spread(names or (SIL,), start_s, until_s)
     samples = soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
-    return samples, phones
+    return samples, _mend_espeak(samples, join_equal(phones))
 
 
 _FESTIVAL_SCHEME = """
@@ -264,5 +316,7 @@ def speak_festival(text: str, voice: str, language: str, stretch: float = 1.0, s
         if not path.exists() or not lines:
             raise SynthesisError(f"festival ({voice}) said nothing to {text!r}: is the voice installed?")
         samples = _read_wav(path, "festival", text)
+    late_s = LATE_S.get(voice, 0.0)
     segments = [line.split() for line in lines]
-    return samples, _from_ends([(from_festival(name, language), float(end_s)) for name, end_s in segments])
+    ends = [(from_festival(name, language), max(0.0, float(end_s) - late_s)) for name, end_s in segments]
+    return samples, _from_ends(ends)

@@ -7,6 +7,7 @@ Which engines and voices are needed is in `VOICES`; they are Debian packages:
         festvox-ca-ona-hts festvox-ru
 """
 
+import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -17,17 +18,12 @@ import numpy as np
 from captalk_ros.timebase import SAMPLE_RATE_HZ
 from captalk_ros.train.engines import SynthesisError, speak_espeak, speak_festival, speak_flite
 from captalk_ros.train.morph import morph, warp_times
-from captalk_ros.train.phones import SIL, STOPS, VOWELS, Phone, join_equal
+from captalk_ros.train.phones import SIL, Phone, join_equal
 from captalk_ros.train.sentences import FOREIGN, SPLITS, draw_sentence
 
 MORPH_SHARE = 0.75
-CLOSURE_S = 0.06  # closure given to a stop that an engine starts at its burst
-LONGEST_CLOSURE_S = 0.1
-SILENT_DB = -40.0  # relative to loud vowels: inside a closure
-ECHO_DB = -16.0  # the same where a voice has an echo of its own and the closure follows a vowel
-VOICELESS_STOPS = frozenset(("P", "T", "K", "CH"))
-VOICED_CLOSURES = frozenset(("B", "D", "G", "M", "N", "NG"))
-LATE_S = {"msu_ru_nsh_clunits": 0.02}  # voices whose times lag behind their sound, measured at their stops
+LONG_PAUSE_SHARE = 0.1
+BREATH_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -159,37 +155,6 @@ def _draw_manner(voice: Voice, rng: np.random.Generator) -> dict[str, float]:
     return {"stretch": stretch, "semitones": float(rng.normal(0, 2))}
 
 
-def _mend_espeak(samples: np.ndarray, phones: list[Phone]) -> list[Phone]:
-    """Corrects espeak-ng's times: a stop begins with its closure, a voiced one and a nasal end where the lips part.
-
-    Its voiceless stops begin at the burst (the closure is counted to the phone before), and the first 20 ms of a
-    vowel are often counted to a voiced stop or nasal before it.
-    """
-    hop = SAMPLE_RATE_HZ // 200
-    n_hops = samples.size // hop
-    power = np.square(samples[: n_hops * hop].reshape(n_hops, hop)).mean(axis=1)  # [n_hops]
-    level_db = 10 * np.log10(power / max(np.percentile(power, 90), 1e-9) + 1e-12)
-    moved = list(phones)
-    for i in range(1, len(moved)):
-        before, phone = moved[i - 1], moved[i]
-        start_s = phone.start_s
-        if before.name == SIL and phone.name in STOPS:
-            if phone.end_s - start_s < CLOSURE_S:
-                start_s -= min(CLOSURE_S, (before.end_s - before.start_s) / 2)
-        elif phone.name in VOICELESS_STOPS:
-            earliest_s = max(before.start_s + 0.02, start_s - LONGEST_CLOSURE_S)
-            quiet_db = ECHO_DB if before.name in VOWELS else SILENT_DB
-            while start_s - 0.005 > earliest_s and level_db[min(int((start_s - 0.005) * 200), n_hops - 1)] < quiet_db:
-                start_s -= 0.005
-        elif phone.name in VOWELS and before.name in VOICED_CLOSURES:
-            closed_db = level_db[min(int((before.start_s + before.end_s) * 100), n_hops - 1)]
-            earliest_s = max(start_s - 0.02, (before.start_s + before.end_s) / 2)
-            while start_s > earliest_s and level_db[min(int((start_s - 0.005) * 200), n_hops - 1)] > closed_db + 4:
-                start_s -= 0.005
-        moved[i - 1], moved[i] = before._replace(end_s=start_s), phone._replace(start_s=start_s)
-    return moved
-
-
 def _cover(phones: list[Phone], duration_s: float) -> list[Phone]:
     """Phones in order that reach exactly from 0 to the end of the audio."""
     phones = [phone for phone in phones if phone.start_s < duration_s]
@@ -220,24 +185,19 @@ def synthesise(text: str, voice: Voice, manner: dict[str, float] | None = None) 
         samples, phones = speak_festival(text, voice.name, voice.language, **manner)
     if samples.size < SAMPLE_RATE_HZ // 20 or not phones:
         raise SynthesisError(f"{voice.engine} ({voice.name}) gave {samples.size} samples for {text!r}")
-    late_s = LATE_S.get(voice.name, 0.0)
-    phones = warp_times(phones, lambda time_s: max(0.0, time_s - late_s))
-    phones = _cover(join_equal(phones), samples.size / SAMPLE_RATE_HZ)
-    if voice.engine == "espeak":
-        phones = join_equal(_mend_espeak(samples, phones))
-    return Utterance(samples, phones, voice, text)
+    return Utterance(samples, _cover(join_equal(phones), samples.size / SAMPLE_RATE_HZ), voice, text)
 
 
-def _pause(rng: np.random.Generator, longest_s: float) -> np.ndarray:
-    """A stretch of nothing, sometimes with a breath in it."""
-    samples = np.zeros(int(rng.uniform(0.1, longest_s) * SAMPLE_RATE_HZ), np.float32)
-    if samples.size > SAMPLE_RATE_HZ // 3 and rng.random() < 0.2:
-        length = int(rng.uniform(0.2, 0.35) * SAMPLE_RATE_HZ)
-        at = rng.integers(samples.size - length) if samples.size > length else 0
-        length = min(length, samples.size)
+def _pause(rng: np.random.Generator) -> tuple[np.ndarray, list[Phone]]:
+    """A stretch of nothing, 0.1 to 1 s and now and then up to 3.5 s, sometimes with a breath in it."""
+    pause_s = rng.uniform(1.0, 3.5) if rng.random() < LONG_PAUSE_SHARE else rng.uniform(0.1, 1.0)
+    samples = np.zeros(int(pause_s * SAMPLE_RATE_HZ), np.float32)
+    length = int(rng.uniform(0.2, 0.35) * SAMPLE_RATE_HZ)
+    if length < samples.size and rng.random() < BREATH_SHARE:
+        at = rng.integers(samples.size - length)
         noise = np.convolve(rng.normal(size=length + 8), [0.5, 0.3, -0.1, -0.2, -0.2, -0.1, 0.1, 0.1], "same")[:length]
         samples[at : at + length] = noise * np.hanning(length) * 10 ** (rng.uniform(-50, -32) / 20)
-    return samples
+    return samples, [Phone(SIL, 0.0, samples.size / SAMPLE_RATE_HZ)]
 
 
 def _join(pieces: list[tuple[np.ndarray, list[Phone]]]) -> tuple[np.ndarray, list[Phone]]:
@@ -252,13 +212,10 @@ def _join(pieces: list[tuple[np.ndarray, list[Phone]]]) -> tuple[np.ndarray, lis
 
 def _say_something(voice: Voice, manner: dict[str, float], rng: np.random.Generator, split: str) -> Utterance:
     """A drawn sentence, or the next one where the voice stumbles (festival's Russian does over some words)."""
-    for last in (False, False, False, True):
-        try:
+    for _ in range(3):
+        with contextlib.suppress(SynthesisError):
             return synthesise(draw_sentence(rng, voice.language, split), voice, manner)
-        except SynthesisError:
-            if last:
-                raise
-    raise AssertionError("unreachable")
+    return synthesise(draw_sentence(rng, voice.language, split), voice, manner)
 
 
 def make_utterance(index: int, split: str = "train", seed: int = 0) -> Utterance:
@@ -277,14 +234,12 @@ def make_utterance(index: int, split: str = "train", seed: int = 0) -> Utterance
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     voice = _draw_voice(rng, split)
     manner = _draw_manner(voice, rng)
-    pieces, texts = [], []
+    pieces, texts = [_pause(rng)], []
     for _ in range(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15])):
-        silence = _pause(rng, 1.0)
         spoken = _say_something(voice, manner, rng, split)
+        pieces += [(spoken.samples, spoken.phones), _pause(rng)]
         texts.append(spoken.text)
-        pieces += [(silence, [Phone(SIL, 0.0, silence.size / SAMPLE_RATE_HZ)]), (spoken.samples, spoken.phones)]
-    silence = _pause(rng, 1.0)
-    sound = _join([*pieces, (silence, [Phone(SIL, 0.0, silence.size / SAMPLE_RATE_HZ)])])
+    sound = _join(pieces)
     if rng.random() < MORPH_SHARE:
         sound = morph(sound, rng)
     samples, phones = sound
