@@ -3,8 +3,8 @@
 A chunk leaves when its last sample has been spoken, as from a microphone; its stamp is that of its first sample.
 
 Publishes: audio (captalk_ros/AudioChunk, reliable).
-Parameters: path; chunk_ms (20); wait_s (10): how long to wait for a listener; lead_s (0.5): from then to the first
-sample; loop (false).
+Parameters: path; chunk_ms (20); listeners (1): how many to wait for, wait_s (10): at most so long; lead_s (0.5): from
+then to the first sample; loop (false).
 """
 
 import sys
@@ -33,6 +33,7 @@ class AudioFileNode(Node):
         super().__init__("audio_file_node")
         path = self.declare_parameter("path", "").value
         chunk_ms = self.declare_parameter("chunk_ms", 20).value
+        self._n_awaited = self.declare_parameter("listeners", 1).value
         self._wait_s = self.declare_parameter("wait_s", 10.0).value
         self._lead_s = self.declare_parameter("lead_s", 0.5).value
         self._loop = self.declare_parameter("loop", False).value
@@ -52,9 +53,9 @@ class AudioFileNode(Node):
         return self.get_clock().now().nanoseconds
 
     def _wait(self) -> None:
-        """Begin as soon as someone listens, or nobody came."""
+        """Begin as soon as enough listen, or they did not come."""
         listeners = self._publisher.get_subscription_count()
-        if not listeners and self._now_ns() - self._made_ns < self._wait_s * NS_PER_S:
+        if listeners < self._n_awaited and self._now_ns() - self._made_ns < self._wait_s * NS_PER_S:
             return
         self.destroy_timer(self._waiting)
         duration_s = len(self._samples) / SAMPLE_RATE_HZ
