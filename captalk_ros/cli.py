@@ -201,6 +201,7 @@ def _add_dataset(verbs: argparse._SubParsersAction) -> None:
     parser = _verb(kinds, "add", _dataset_add, "add recordings of people with phone times to the training data")
     parser.add_argument("recordings", type=Path, help="sound files and phones.tsv (file, phone, start_s, end_s)")
     parser.add_argument("directory", type=Path, help="of the training data")
+    parser.add_argument("--copies", type=int, default=2, help="augmented copies of each recording (default: 2)")
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -228,7 +229,7 @@ def _dataset_add(args: argparse.Namespace) -> None:
 
     name = args.recordings.resolve().name
     with _progress(f"adding {name}", len(read_phones(args.recordings))) as progress:
-        files = add_recordings(args.recordings, args.directory, name, args.seed)
+        files = add_recordings(args.recordings, args.directory, name, args.copies, args.seed)
         for n_done, (file, reason) in enumerate(files, start=1):
             progress(n_done)
             if reason:

@@ -136,13 +136,16 @@ def make_speech(directory: Path, split: str, n_shards: int, seed: int, n_jobs: i
         yield from pool.imap_unordered(_make_shard, jobs)
 
 
-def add_recordings(recordings: Path, directory: Path, name: str, seed: int) -> Iterator[tuple[str, str | None]]:
-    """Add recordings of people whose phone times are known to the training split, two augmentations of each.
+def add_recordings(
+    recordings: Path, directory: Path, name: str, n_copies: int, seed: int
+) -> Iterator[tuple[str, str | None]]:
+    """Add recordings of people whose phone times are known to the training split.
 
     Args:
         recordings: folder of sound files and `phones.tsv`.
         directory: of the training data.
         name: of the set; its shards are `train-NAME-NNNNN.npz`.
+        n_copies: differently augmented copies of each; the weight of the set.
         seed: of the augmentation.
 
     Yields:
@@ -161,7 +164,7 @@ def add_recordings(recordings: Path, directory: Path, name: str, seed: int) -> I
         reason = None
         try:
             clean = read_audio(recordings / file)
-            parts += [encode_utterance(phones, clean, augment(clean, rng, others)) for _ in range(2)]
+            parts += [encode_utterance(phones, clean, augment(clean, rng, others)) for _ in range(n_copies)]
             others = [clean, *others[:2]]
         except ValueError as error:
             reason = str(error)

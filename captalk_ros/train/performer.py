@@ -105,7 +105,7 @@ def _closure(time_s: np.ndarray, intervals: list[tuple[float, float]], rise_s: f
 
 
 def _hold(phone: str, start_s: float, end_s: float) -> tuple[float, float]:
-    """When the lips are shut: a stop opens at its burst, about 70 % into the phone (JALI); m holds nearly to its end."""
+    """When the lips are shut: a stop opens at its burst, about 70 % in (JALI); m holds nearly to its end."""
     release_s = start_s + (0.9 if phone == "M" else 0.7) * (end_s - start_s)
     middle_s, half_s = (start_s + release_s) / 2, max(release_s - start_s, _MIN_HOLD_S) / 2
     return middle_s - half_s, middle_s + half_s
