@@ -1,6 +1,7 @@
 """The `captalk` command. Each verb imports what it needs when it runs, so that `--help` answers at once."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -132,7 +133,23 @@ def _add_eval(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("directory", type=Path, help="wav files and phones.tsv (file, phone, start_s, end_s)")
     parser.add_argument("--band", choices=("full", "telephone"), default="full", help="telephone: by way of 8 kHz")
     parser.add_argument("--per-file", action="store_true", help="a row for each recording too")
+    parser.add_argument("--save", type=Path, metavar="FILE.json", help="put the figures into this file, under the band")
     _add_model_arguments(parser)
+    parser = _verb(kinds, "captions", _eval_captions, "judge what captions do to the face")
+    parser.add_argument("table", type=Path, help="columns kind, state_or_mouth, intensity_or_head, text")
+    parser.add_argument("--audio", type=Path, help="speech to say it with (default: the demo's)")
+    _add_model_arguments(parser)
+
+
+def _eval_captions(args: argparse.Namespace) -> None:
+    from captalk_ros.audio import read_audio
+    from captalk_ros.resources import resource_path
+    from captalk_ros.train.evaluate_captions import evaluate_captions
+
+    streamer, _ = _load(args)
+    samples = read_audio(args.audio or resource_path("config", "demo.wav"))
+    for name, value in evaluate_captions(args.table, streamer, samples).items():
+        print(f"{name:28} {value}")
 
 
 def _eval_real(args: argparse.Namespace) -> None:
@@ -150,6 +167,10 @@ def _eval_real(args: argparse.Namespace) -> None:
         figures = summarise(group)
         shares = "  ".join(f"{key} {100 * figures[key]:.1f} %" for key in list(figures)[:4])
         print(f"{name}: {shares}  lag {figures['lag ms']:+.0f} ms  correlation {figures['correlation']:.2f}")
+    if args.save:
+        saved = json.loads(args.save.read_text()) if args.save.exists() else {}
+        saved[args.band] = {name: round(value, 4) for name, value in figures.items()}
+        args.save.write_text(json.dumps(saved, indent=2) + "\n")
 
 
 def _add_bench(verbs: argparse._SubParsersAction) -> None:

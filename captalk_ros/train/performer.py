@@ -224,7 +224,7 @@ def perform(articulation: np.ndarray, prosody: np.ndarray, direction: np.ndarray
     motion[:, UNITS] = _face(articulation, prosody, direction)
     _, accent, pitch, speaking = prosody.T
     head_gain = direction[:, acting.HEAD_GAIN]
-    nod = head_gain * direction[:, acting.EMPHASIS] * (0.055 * accent - 0.035 * pitch)
+    nod = head_gain * direction[:, acting.EMPHASIS] * (0.04 * accent - 0.028 * pitch)
     motion[:, HEAD_ROTATION] = direction[:, acting.HEAD_BIAS] * np.minimum(1.0, 0.4 + 0.6 * head_gain)[:, None]
     motion[:, HEAD_ROTATION.start] += nod
     motion[:, HEAD_ROTATION.start + 2] += 0.02 * head_gain * pitch

@@ -83,8 +83,8 @@ def loss_parts(output: RegressionOutput, batch: Batch, lip_gap: LipGap, lookahea
         "motion": (weights * (motion - target).abs()).mean(),
         "velocity": (weights * (motion.diff(dim=1) - target.diff(dim=1)).abs()).mean(),
         "gap": functional.smooth_l1_loss(gap, target_gap),
-        "closure": functional.softplus(-closed[shut]).sum() / shut.numel() * 4
-        + functional.softplus(closed[apart]).sum() / apart.numel() * 3,
+        "closure": functional.softplus(-closed[shut]).sum() / shut.numel() * 3
+        + functional.softplus(closed[apart]).sum() / apart.numel() * 5,
         "controls": functional.smooth_l1_loss(given(output.controls), wanted(batch.controls)),
         "phones": functional.cross_entropy(
             phone_logits.flatten(0, 1), batch.phones[:, 2 * first : 2 * last].flatten(), label_smoothing=0.05
