@@ -136,7 +136,7 @@ main() {
     once python-packages "$(cat pyproject.toml)" install_python_packages
     once colcon 1 pip_install colcon-common-extensions
     ros_is_sourced || once ros "${ROS_PACKAGES[*]}" install_ros
-    once messages "$(cat package.xml CMakeLists.txt msg/*; ls launch config weights; find captalk_ros/nodes -name '*_node.py' | sort)" build_messages
+    once messages "$(cat pyproject.toml package.xml CMakeLists.txt msg/*; ls launch config weights; find captalk_ros/nodes -name '*_node.py' | sort)" build_messages
 }
 
 if [ "${1:-}" = missing ]; then missing_packages "${PYTHON:-$(find_python)}" "${@:2}"; else main "$@"; fi
