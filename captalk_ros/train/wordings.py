@@ -235,7 +235,20 @@ def _check(value: str, known: Sequence[str]) -> None:
         raise ValueError(f"unknown {value!r}, expected one of {', '.join(known)}")
 
 
+def _amount(block: str, form: str, split: str, rng: np.random.Generator) -> str:
+    """How much of a movement: an adjective with a noun, or an adverb with a verb."""
+    kind, degree = {"np": ("noun", "adj"), "vp": ("verb", "adv"), "imp": ("imp", "adv")}[form]
+    styles = _lexicon("styles.txt")
+    movement = _pick(styles[block.partition(".")[0]][kind][split], rng)
+    amount = _pick(styles[block][degree][split], rng)
+    if form == "np" or amount.startswith("^"):
+        return f"{amount.removeprefix('^')} {movement}"
+    return f"{movement} {amount}"
+
+
 def _style_part(block: str, form: str, split: str, rng: np.random.Generator) -> str:
+    if form in ("np", "vp", "imp") and block.startswith(("mouth", "head")) and rng.random() < 0.5:
+        return _amount(block, form, split, rng)
     text = _pick(_lexicon("styles.txt")[block][form][split], rng)
     subject = _pick(("The speaker", "The person", "The man", "The woman"), rng)
     if text.startswith("$") and rng.random() < 0.4:
