@@ -64,7 +64,7 @@ def test_degrees_are_worded(rng):
     degrees = r"slight|a little|a bit|mild|somewhat|faint|vague|hint|trace|some|annoy|irrit|impatien|displeas|grump"
     slight = [emotion_caption([("angry", 0.4)], rng).lower() for _ in range(200)]
     strong = [emotion_caption([("angry", 1.1)], rng).lower() for _ in range(200)]
-    assert sum(bool(re.search(degrees, caption)) for caption in slight) > 120
+    assert sum(bool(re.search(degrees, caption)) for caption in slight) > 100
     assert sum(bool(re.search(degrees, caption)) for caption in strong) < 30
 
 
