@@ -219,6 +219,8 @@ def _add_dataset(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--split", choices=("train", "test"), default="train")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core)")
+    parser = _verb(kinds, "align", _dataset_align, "find phone times: phones.tsv from transcripts.tsv")
+    parser.add_argument("recordings", type=Path, help="sound files and transcripts.tsv (file, transcript)")
     parser = _verb(kinds, "add", _dataset_add, "add recordings of people with phone times to the training data")
     parser.add_argument("recordings", type=Path, help="sound files and phones.tsv (file, phone, start_s, end_s)")
     parser.add_argument("directory", type=Path, help="of the training data")
@@ -242,6 +244,19 @@ def _dataset_make(args: argparse.Namespace) -> None:
     print("encoding captions")
     make_captions(args.directory, args.split, args.seed)
     print(f"{args.directory}: {n_frames / FPS / 3600:.2f} h of {args.split} speech, {len(all_skipped)} left out")
+
+
+def _dataset_align(args: argparse.Namespace) -> None:
+    from captalk_ros.train.align import align, read_transcripts
+
+    n_left_out = 0
+    with _progress(f"aligning {args.recordings.resolve().name}", len(read_transcripts(args.recordings))) as progress:
+        for n_done, (file, reason) in enumerate(align(args.recordings), start=1):
+            progress(n_done)
+            if reason:
+                print(f"left out {file}: {reason}")
+                n_left_out += 1
+    print(f"{args.recordings / 'phones.tsv'}: {n_done - n_left_out} recordings, {n_left_out} left out")
 
 
 def _dataset_add(args: argparse.Namespace) -> None:
