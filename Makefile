@@ -15,7 +15,7 @@ WAV ?=
 STYLE ?=
 EMOTION ?=
 
-.PHONY: env demo test lint format clean help
+.PHONY: help env dev demo lint test format clean
 
 help:
 	@sed -n '3,/^$$/s/^# *//p' Makefile
@@ -26,13 +26,16 @@ env:
 demo: env
 	@$(ACTIVATE) && python -m captalk_ros.demo --wav "$(WAV)" --style "$(STYLE)" --emotion "$(EMOTION)"
 
-lint: env
+dev:
+	@PYTHON="$(PYTHON)" scripts/env.sh --dev
+
+lint: dev
 	@$(ACTIVATE) && ruff check . && ruff format --check .
 
 test: lint
 	@$(ACTIVATE) && python -m pytest
 
-format: env
+format: dev
 	@$(ACTIVATE) && ruff check --fix . ; $(ACTIVATE) && ruff format .
 
 clean:

