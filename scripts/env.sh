@@ -142,10 +142,10 @@ main() {
     once venv "ROS ${ROS_DISTRO:-wheels}" make_venv "$python"
     once torch "$TORCH_VERSION" install_torch
     once python-packages "$(cat pyproject.toml)" install_python_packages
+    [ -z "$dev" ] || once dev-packages "$(cat pyproject.toml)" pip_install -e ".[dev]"
     once colcon 1 pip_install colcon-common-extensions
     ros_is_sourced || once ros "${ROS_PACKAGES[*]}" install_ros
     once messages "$(what_is_built)" build_messages
-    [ -z "$dev" ] || once dev-packages "$(cat pyproject.toml)" pip_install -e ".[dev]"
 }
 
 if [ "${1:-}" = missing ]; then missing_packages "${PYTHON:-$(find_python)}" "${@:2}"; else main "$@"; fi
