@@ -133,7 +133,7 @@ def _images(
         studio.pose(head.vertices(one))
         time_s = float(animation.time_s[frame])
         lines = _captions_at(animation, time_s) + ([f"{time_s:.2f} s"] if labels else [])
-        yield _write_text(studio.image(), lines, max(10, size // 30))
+        yield _write_text(studio.image(), lines, max(9, size // 32))
         if progress:
             progress(done + 1, len(frames))
     studio.close()

@@ -28,9 +28,12 @@ REGIONS = ("skin", "lips", "mouth", "socket", "teeth", "gums", "tongue", "lashes
 _BONES = {"root": "neck01", "neck": "neck03", "jaw": "jaw", "left_eye": "eye.L", "right_eye": "eye.R"}
 _JAW_PARTS = ("jawOpen", "jawLeft", "jawRight")
 _LID_OVERLAP_M = 4e-4  # how far a shut upper lid reaches past the lower one's margin
+_LIPS_OVERLAP_M = 3e-4
+_LIPS_SHARE = (0.25, 0.6, 1.0, 1.0, 1.0)  # how far each of `FaceMap.touching_loops` follows when the lips are closed
 _NEGLIGIBLE_M = 2e-6
 _TEETH_SHOWN_M, _OVERBITE_M, _OVERJET_M = 2.2e-3, 1.5e-3, 2.2e-3  # below the upper lip; lower teeth behind upper ones
-_TEETH_SKY = 0.65
+# Ivory, wet tongue and eye whites scatter light: they are never as dark as their hidden place says.
+_LEAST_SKY = {"teeth": 0.65, "gums": 0.5, "tongue": 0.4, "sclera": 0.5, "iris": 0.6, "pupil": 0.6}
 # FLAME's origin lies between the ears, below and behind the eyes.
 _EYES_FROM_ORIGIN_M = np.array([0.0, 0.035, 0.065])
 
@@ -79,6 +82,24 @@ class _Baker:
     def rows(self, base_vertices: list[int] | set[int] | np.ndarray) -> np.ndarray:
         """Rows of base mesh vertices in the baked head."""
         return self.row[np.array(sorted(base_vertices) if isinstance(base_vertices, set) else base_vertices)]
+
+    def close_lips(self) -> None:
+        """Let the lips of the neutral face touch all along: they are sculpted a little apart off the middle."""
+        loops = [self.rows(loop) for loop in self.face.touching_loops()]
+        x, halves = np.linspace(-0.0215, 0.0215, 61), []
+        for upper in (True, False):
+            rims = []
+            for loop in loops[-3:]:
+                half = loop[self.face.is_upper(len(loop)) == upper]
+                half = half[self.points[half, 0].argsort()]
+                rims.append(np.interp(x, self.points[half, 0], self.points[half, 1]))
+            halves.append(np.min(rims, axis=0) if upper else np.max(rims, axis=0))
+        shift = np.clip((halves[0] - halves[1] + _LIPS_OVERLAP_M) / 2, 0, 1.5e-3) * np.clip(
+            (0.0215 - abs(x)) / 1.5e-3, 0, 1
+        )
+        for loop, share in zip(loops, _LIPS_SHARE, strict=True):
+            sign = np.where(self.face.is_upper(len(loop)), -1, 1)
+            self.points[loop, 1] += sign * share * np.interp(self.points[loop, 0], x, shift)
 
     def lower_teeth(self) -> np.ndarray:
         """Rows of the lower teeth, the rigid part of the jaw."""
@@ -160,8 +181,10 @@ class _Baker:
             arch = Arch(half_width - inset, front_z - back_z, front_z - inset, edge_y, upper)
             vertices, faces, gum = teeth(arch)
             region = np.where(gum, REGIONS.index("gums"), REGIONS.index("teeth"))
-            near = strip[[np.linalg.norm(self.points[strip] - vertex, axis=1).argmin() for vertex in vertices]]
-            moves = self.units[:, near], self.identity[:, near]
+            moves = [  # as one rigid piece
+                np.repeat(columns[:, strip].mean(axis=1, keepdims=True), len(vertices), axis=1)
+                for columns in (self.units, self.identity)
+            ]
             extras.append(_Extra(vertices, faces, region, joint=1 if upper else 2, units=moves[0], identity=moves[1]))
         return extras
 
@@ -223,14 +246,16 @@ def _occlusion(head: Head) -> np.ndarray:
     inside = np.concatenate([head.regions[name] for name in ("lips", "mouth", "teeth", "gums", "tongue")])
     rows = np.unique(head.faces[inside])
     closed[rows] = np.maximum(closed, opened)[rows]
-    ivory = np.unique(head.faces[np.concatenate([head.regions["teeth"], head.regions["gums"]])])
-    closed[ivory] = np.maximum(closed[ivory], _TEETH_SKY)  # they let light through
+    for region, least in _LEAST_SKY.items():
+        rows = np.unique(head.faces[head.regions[region]])
+        closed[rows] = np.maximum(closed[rows], least)
     return closed
 
 
 def assemble(raw: RawHead) -> dict[str, np.ndarray]:
     """All arrays of the open head from the raw material (names as in `Head`)."""
     baker = _Baker(grow_lashes(raw))
+    baker.close_lips()
     baker.shut_lids()
     jaw_pose, jaw_weights = baker.fit_jaw()
     extras = [*baker.rows_of_teeth(), *baker.eyeballs()]

@@ -55,6 +55,15 @@ class FaceMap:
         inner = self.mesh.flood(LIP_LOOPS[-1], set(rim) | set(self._loop(MOUTH_WALL)))
         return inner | set(rim) | set(self._loop(MOUTH_WALL))
 
+    def touching_loops(self) -> list[list[int]]:
+        """The inner loops of the lips, from outside in; each starts in the middle of the upper lip."""
+        return [*self.lip_loops[-4:], self._loop(MOUTH_WALL)]
+
+    @staticmethod
+    def is_upper(n: int) -> np.ndarray:
+        """Which vertices of a loop of n around the lips are on the upper one."""
+        return abs((np.arange(n) + n / 2) % n - n / 2) < n / 4
+
     def lid_columns(self, side: int) -> tuple[list[int], list[int]]:
         """The three middle vertices of the upper and of the lower lid's margin of one eye (0 left, 1 right)."""
         loop = np.array(self.lid_margins[side])

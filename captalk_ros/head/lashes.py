@@ -9,8 +9,8 @@ from captalk_ros.head.anny_source import RawHead
 from captalk_ros.head.mesh import QuadMesh
 from captalk_ros.motion import UNIT_INDEX
 
-_HALF_WIDTH = 0.16  # of a hair at its root, in columns of the flap's grid
-_UPPER, _LOWER = (46, 0.8), (26, 0.3)  # number of hairs on a lid, their length as a share of the flap's
+_HALF_WIDTH = 0.085  # of a hair at its root, in columns of the flap's grid
+_N_HAIRS, _REACH = 46, 0.8  # on an upper lid; their length as a share of the flap's
 _SLANT = 0.8  # how far a hair leans outwards on its way, in columns
 
 
@@ -76,9 +76,10 @@ def grow_lashes(raw: RawHead) -> RawHead:
         side = "L" if raw.vertices[grid, 0].mean() > 0 else "R"
         eye = raw.bones[f"eye.{side}"]
         upper = raw.units[UNIT_INDEX["eyeBlinkLeft" if side == "L" else "eyeBlinkRight"], grid[0, grid.shape[1] // 2]]
-        n_hairs, reach = _UPPER if np.linalg.norm(upper) > 1e-3 else _LOWER
-        flap_pairs, flap_places = _hairs(_oriented(grid, raw.vertices, eye), n_hairs, reach)
-        start = n + sum(map(len, pairs)) + 5 * np.arange(n_hairs)[:, None]
+        if np.linalg.norm(upper) < 1e-3:
+            continue  # the lower lid's are too fine to be seen; a painted line stands for them
+        flap_pairs, flap_places = _hairs(_oriented(grid, raw.vertices, eye), _N_HAIRS, _REACH)
+        start = n + sum(map(len, pairs)) + 5 * np.arange(_N_HAIRS)[:, None]
         quads += [start + np.array([0, 1, 3, 2]), start + np.array([2, 3, 4, 4])]
         pairs.append(flap_pairs)
         places.append(flap_places)

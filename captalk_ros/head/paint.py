@@ -124,14 +124,15 @@ def _brow_strokes(head: Head, canvas: Canvas, rng: np.random.Generator) -> np.nd
             knots = np.arange(len(_BROW_LINE_MM))
             x, y = (np.interp(place, knots, _BROW_LINE_MM[:, axis]) for axis in (0, 1))
             y += (rng.random() - 0.5) * np.interp(place, knots, _BROW_THICKNESS_MM)
-            lean = np.radians(np.interp(along, [0, 0.25, 0.7, 1], [75, 38, 4, -28]) + rng.normal() * 9)
+            lean = np.radians(np.interp(along, [0, 0.25, 0.7, 1], [62, 34, 4, -28]) + rng.normal() * 9)
             length = np.interp(along, [0, 0.3, 1], [3.6, 5.6, 5.0])
             ends = []
             for share in (-0.5, 0.5):
                 px, py = x + share * length * np.cos(lean), y + share * length * np.sin(lean)
                 z = front_z - 0.0055 * (px / 30) ** 2
                 ends.append((side * px * canvas.scale / 1000, canvas.eye_height_m + py * canvas.scale / 1000, z))
-            draw.line(canvas.pixels(np.array(ends)), fill=int(rng.integers(120, 215)), width=2)
+            strength = np.interp(along, [0, 0.2, 0.8, 1], [0.45, 1, 1, 0.5]) * rng.integers(110, 190)
+            draw.line(canvas.pixels(np.array(ends)), fill=int(strength), width=2)
     return np.asarray(image.filter(ImageFilter.GaussianBlur(1.1)), np.float32)[..., None] / 255
 
 

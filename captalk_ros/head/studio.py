@@ -55,11 +55,11 @@ _MATERIALS = {
     "teeth": Material(0.30, 30, (1.0, 0.965, 0.90)),
     "gums": Material(0.25, 20, (0.80, 0.45, 0.44)),
     "tongue": Material(0.25, 20, (0.80, 0.42, 0.41)),
-    "lashes": Material(0.0, 20, (0.16, 0.11, 0.09)),
+    "lashes": Material(0.0, 20, (0.24, 0.17, 0.14)),
     "sclera": Material(0.0, 20),
 }
-# Highlights on the eyes: number of the light in `LIGHTS`, radius of the disc in eye radii.
-_HIGHLIGHTS = ((0, 0.105), (1, 0.05))
+# Highlights on the eyes: direction from the eye's middle besides the view's, radius of the disc in eye radii, colour.
+_HIGHLIGHTS = (((-0.15, 0.17, 0.0), 0.07, "#fbf7f2"), ((0.17, -0.10, 0.0), 0.035, "#b9c4c8"))
 _SUPERSAMPLING = 1.5  # drawn larger and shrunk: better and faster than multisampling in software
 
 
@@ -147,8 +147,10 @@ class Studio:
         self.head, self.canvas, self.size = head, Canvas.of(head), size
         drawn = round(size * _SUPERSAMPLING)
         self.plotter = pyvista.Plotter(off_screen=True, window_size=(drawn, drawn), lighting="none")
+        self.plotter.disable_anti_aliasing()
         self.plotter.set_background(BACKGROUND[0], top=BACKGROUND[1])
-        self.lamp = _Lamp(head, self._aim(turn_deg))
+        self.view = self._aim(turn_deg)
+        self.lamp = _Lamp(head, self.view)
         self.growth = self._hair_growth()
         self.parts: list[_Part] = []
         self._add_surfaces()
@@ -187,7 +189,7 @@ class Studio:
         return growth[:, None] * np.float32(_HAIR_M * self.canvas.scale)
 
     def _add(self, part: _Part, texture: np.ndarray | None = None, **look: object) -> None:
-        """Put a part into the scene: its colours times its texture."""
+        """Put a part into the scene: its colours times its texture; `look` goes to `add_mesh`."""
         import pyvista
 
         if texture is not None:
@@ -197,18 +199,25 @@ class Studio:
         self.parts.append(part)
 
     def _add_surfaces(self) -> None:
-        faces = self._faces("skin", "lips")
-        uv = self.canvas.uv(self.head.template)[faces]  # [F, 3, 2]
-        seam = np.ptp(uv[..., 0], axis=1) > 0.5  # faces across the back, where the texture wraps around
-        uv[seam, :, 0] += uv[seam, :, 0] < 0.5
-        self._add(_Part(self.head, faces, uv), paint_skin(self.head))
+        skin_texture = paint_skin(self.head)
+        for region, look in (("skin", {"culling": "back"}), ("lips", {})):  # one sees the lips' backs, and no teeth
+            faces = self._faces(region)
+            if len(faces):
+                self._add(_Part(self.head, faces, self._skin_uv(faces)), skin_texture, **look)
         inside = self._faces("mouth", "socket", "gums", "teeth", "tongue", "lashes")
         if len(inside):
             self._add(_Part(self.head, inside))
         eyes = self._faces("sclera", "iris", "pupil")
         if len(eyes):
-            self._add(_Part(self.head, eyes, eye_uv(self.head)[eyes]), paint_eye())
+            self._add(_Part(self.head, eyes, eye_uv(self.head)[eyes]), paint_eye(), culling="back")
         self.balls = [np.unique(eyes[self.head.weights[eyes[:, 0], side] > 0.5]) for side in (LEFT_EYE, RIGHT_EYE)]
+
+    def _skin_uv(self, faces: np.ndarray) -> np.ndarray:
+        """Texture coordinates [F, 3, 2] of the corners of faces [F, 3]."""
+        uv = self.canvas.uv(self.head.template)[faces]
+        seam = np.ptp(uv[..., 0], axis=1) > 0.5  # faces across the back, where the texture wraps around
+        uv[seam, :, 0] += uv[seam, :, 0] < 0.5
+        return uv
 
     def _add_highlights(self) -> None:
         """White discs that `pose` keeps where each eye mirrors a light."""
@@ -220,10 +229,11 @@ class Studio:
                 continue
             ball = ball[:: max(1, len(ball) // 24)]
             radius = float(np.linalg.norm(self.head.template[ball[0]] - _sphere_centre(self.head.template[ball])))
-            for number, size in _HIGHLIGHTS:
-                towards = self.lamp.halfway[number]
+            for aside, size, shade in _HIGHLIGHTS:
+                towards = self.view + aside
+                towards /= np.linalg.norm(towards)
                 disc = pyvista.Disc(center=(0, 0, 0), inner=0, outer=size * radius, normal=towards, c_res=20)
-                actor = self.plotter.add_mesh(disc, color="white", lighting=False, opacity=0.8 if number == 0 else 0.45)
+                actor = self.plotter.add_mesh(disc, color=shade, lighting=False)  # opaque: blending is slow
                 self.highlights.append((actor, ball, 1.012 * radius * towards))
 
     def pose(self, vertices: np.ndarray) -> None:
