@@ -10,7 +10,6 @@ then to the first sample; loop (false).
 import sys
 from pathlib import Path
 
-from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.task import Future
@@ -23,11 +22,12 @@ from captalk_ros.nodes.spin import run
 from captalk_ros.timebase import SAMPLE_RATE_HZ
 
 POLL_S = 0.05
+LINGER_NS = NS_PER_S // 4  # best-effort listeners do not tell what they have received
 QUEUE_DEPTH = 100
 
 
 class AudioFileNode(Node):
-    """Speaks a file once, or over and over; `finished` is done after the last chunk was received."""
+    """Speaks a file once, or over and over; `finished` is done a moment after the last chunk."""
 
     def __init__(self) -> None:
         super().__init__("audio_file_node")
@@ -80,8 +80,7 @@ class AudioFileNode(Node):
             self._sent = end
         if self._loop:
             self._start_ns, self._sent = self._stamp_ns(self._sent), 0
-        elif not self.finished.done():
-            self._publisher.wait_for_all_acked(Duration(seconds=2))
+        elif self._now_ns() > self._stamp_ns(self._sent) + LINGER_NS and not self.finished.done():
             self.get_logger().info(f"spoke {self._utterance_id}")
             self.finished.set_result(None)
 

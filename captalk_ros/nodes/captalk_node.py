@@ -138,9 +138,10 @@ class CaptalkNode(Node):
         """End the caption thread and say how the ticks went."""
         self._captions.close()
         times = self._times.summary()
-        summary = f"work p50 {times['p50_ms']:.2f} ms, p99 {times['p99_ms']:.2f} ms, {times['n_missed']} missed"
-        # Not by the logger: what ends the node has closed its ways already.
-        print(f"captalk_node: ticks: {times['rate_hz']:.2f} frames/s, {summary}", file=sys.stderr, flush=True)
+        self.get_logger().info(
+            f"ticks: {times['rate_hz']:.2f} frames/s, work p50 {times['p50_ms']:.2f} ms, "
+            f"p99 {times['p99_ms']:.2f} ms, {times['n_missed']} missed"
+        )
         super().destroy_node()
 
 
