@@ -16,11 +16,12 @@ from captalk_ros.head.occlusion import vertex_normals
 from captalk_ros.head.rotation import rotation_matrix
 from captalk_ros.motion import UNIT_INDEX, UNIT_NAMES
 
-_SEAM_M = 3e-3  # upper and lower lip count as touching within this distance
-_FACE_REACH_M = 0.012  # a vertex farther than this from the laid-over face takes no part
+_SEAM_M, _SEAM_FLATTENED = 2.5e-3, 0.25  # lips count as touching within this distance, depths so much reduced
+_SEAM_DEPTH = 0.16  # of the eyes' distance: how far behind the lips' front their seam may lie
+_FACE_REACH_M = 0.006  # a vertex farther than this from the laid-over face takes no part
 _MOVES_M = 2e-4
 _PULLS_M = (0.02, 0.014, 0.01, 0.007)  # smoothness of each pull of the surfaces
-_LIP_WEIGHT, _RIDGE = 6.0, 3e-4
+_LIP_WEIGHT, _RIDGE = 6.0, 1e-4
 _N_NEAREST = 4
 
 
@@ -88,12 +89,17 @@ def _seam(head: Head) -> _Seam:
     points, low = head.template, eyes[:, 1].mean() - 2.2 * span
     near = _outside(head) & (abs(points[:, 0]) < 0.6 * span) & (points[:, 1] > low)
     near &= points[:, 1] < eyes[:, 1].mean() - 0.5 * span
+    front = np.flatnonzero(near)
+    apart = abs(points[front, None] - points[front])  # [n, n, 3]
+    beside = (apart[..., 0] < 0.05 * span) & (apart[..., 1] < 0.2 * span)  # the nose is higher up
+    depth = np.where(beside, points[front, 2], -np.inf).max(axis=1) - points[front, 2]
+    near[front[depth > _SEAM_DEPTH * span]] = False  # teeth and the inside of the mouth
     share = head.weights[:, JAW] / np.maximum(head.weights[:, 1:3].sum(axis=1), 1e-6)
     upper, lower = np.flatnonzero(near & (share < 0.35)), np.flatnonzero(near & (share > 0.65))
     if not len(upper) or not len(lower):
         raise HeadError("its jaw joint moves no lower lip apart from an upper one")
-    distance = _distances(points[upper], points[lower])
-    touching = distance < _SEAM_M * span / 0.06
+    flat = points * [1, 1, _SEAM_FLATTENED]  # an upper lip may overhang
+    touching = _distances(flat[upper], flat[lower]) < _SEAM_M * span / 0.06
     upper, lower = upper[touching.any(axis=1)], lower[touching.any(axis=0)]
     if len(upper) < 3 or len(lower) < 3:
         raise HeadError("its lips do not meet at rest")
@@ -146,14 +152,15 @@ def _match(head: Head, reference: Head, laid: np.ndarray, skin: np.ndarray) -> _
         for h, r in ((head, rows), (reference, skin))
     ]
     apart = abs(sides[0][:, None] - sides[1]) > 0.6  # never match an upper to a lower lip
+    apart |= normals @ laid_normals.T < 0.2
+    barrier = np.where(apart, 1.0, 0.0)
     for smooth in _PULLS_M:
-        distance = _distances(head.template[rows], laid) + np.where(apart | (normals @ laid_normals.T < 0.2), 1.0, 0.0)
-        best = distance.argmin(axis=0)
-        pull = head.template[rows[best]] - laid
+        distance = _distances(head.template[rows], laid) + barrier
+        pull = head.template[rows[distance.argmin(axis=0)]] - laid
         believed = (distance.min(axis=0) < 2 * smooth).astype(float)
         blur = np.exp(-((_distances(laid, laid) / smooth) ** 2)) * believed
         laid += blur @ pull / np.maximum(blur.sum(axis=1, keepdims=True), 1e-3)
-    distance = _distances(head.template[rows], laid) + np.where(apart, 1.0, 0.0)
+    distance = _distances(head.template[rows], laid) + barrier
     near = np.argpartition(distance, _N_NEAREST, axis=1)[:, :_N_NEAREST]
     reach = np.take_along_axis(distance, near, axis=1)
     share = 1 / (reach + 2e-4) ** 2
