@@ -153,6 +153,8 @@ def _eval_captions(args: argparse.Namespace) -> None:
 
 
 def _eval_real(args: argparse.Namespace) -> None:
+    from captalk_ros.resources import resource_path
+    from captalk_ros.streamer import DEFAULT_WEIGHTS
     from captalk_ros.train.evaluate import evaluate_real, summarise
     from captalk_ros.train.phones import read_phones
 
@@ -168,8 +170,10 @@ def _eval_real(args: argparse.Namespace) -> None:
         shares = "  ".join(f"{key} {100 * figures[key]:.1f} %" for key in list(figures)[:4])
         print(f"{name}: {shares}  lag {figures['lag ms']:+.0f} ms  correlation {figures['correlation']:.2f}")
     if args.save:
+        weights = Path(args.weights or resource_path(*DEFAULT_WEIGHTS))
+        sha256 = json.loads(weights.with_suffix(".json").read_text())["sha256"]
         saved = json.loads(args.save.read_text()) if args.save.exists() else {}
-        saved[args.band] = {name: round(value, 4) for name, value in figures.items()}
+        saved[args.band] = {name: round(value, 4) for name, value in figures.items()} | {"sha256": sha256}
         args.save.write_text(json.dumps(saved, indent=2) + "\n")
 
 
@@ -277,7 +281,8 @@ def _add_train(verbs: argparse._SubParsersAction) -> None:
     parser = _verb(kinds, "regression", _train_regression, "train the baseline network; goes on where it stopped")
     parser.add_argument("directory", type=Path, help="the data of `captalk dataset make`")
     parser.add_argument("--run", type=Path, default=Path("runs/regression"), help="folder of the run")
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="its peak (default: 0.001)")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT.safetensors", help="where the weights go")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
 
@@ -290,7 +295,9 @@ def _train_regression(args: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)
     data = load_speech(args.directory, "train"), load_captions(args.directory, "train")
-    trainer = Trainer(args.run, TrainingConfig(n_steps=args.steps), *data, args.device)
+    trainer = Trainer(
+        args.run, TrainingConfig(n_steps=args.steps, learning_rate=args.learning_rate), *data, args.device
+    )
     with _progress("steps", args.steps) as progress:
         for parts in trainer.run():
             progress(trainer.step, text="  ".join(f"{name} {value:.3f}" for name, value in parts.items()))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from captalk_ros.captions import DEFAULT_TRANSITION_S, MAX_EVENTS, Blend, CaptionTrack, clean_caption
+from captalk_ros.direction import NEUTRAL, compose
 from captalk_ros.life import Life
 from captalk_ros.model.checkpoint import load_checkpoint
 from captalk_ros.model.regression import Regression
@@ -65,7 +66,7 @@ class Streamer:
         self.text = text
         self.seed = seed
         self.lookahead_samples = model.config.lookahead_frames * FRAME_SAMPLES
-        self._embeddings: dict[str, torch.Tensor] = {}
+        self._directions: dict[tuple[str, str], np.ndarray] = {}
         self.reset()
 
     @classmethod
@@ -136,8 +137,8 @@ class Streamer:
             CaptionError: too many captions wait to take effect.
         """
         style, emotion = clean_caption(style or ""), clean_caption(emotion or "")
-        for text in (style, emotion):
-            self._embedding(text)
+        self._read("style", style)
+        self._read("emotion", emotion)
         at_sample = self.next_sample if at_sample is None else max(at_sample, self.next_sample)
         self._captions.add(at_sample, style, emotion, seconds_to_samples(transition_s))
 
@@ -157,20 +158,27 @@ class Streamer:
     @torch.inference_mode()
     def _hear(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         style, emotion = self._captions.blend(self.next_sample)
+        direction = compose(self._fade("style", style), self._fade("emotion", emotion))
         output, self._state = self.model.step(
-            torch.from_numpy(samples)[None].to(self.device), self._embed(style), self._embed(emotion), self._state
+            torch.from_numpy(samples)[None].to(self.device),
+            torch.from_numpy(direction)[None, None].to(self.device),
+            self._state,
         )
         return output.motion[0, 0].cpu().numpy(), output.controls[0, 0].cpu().numpy()
 
-    def _embed(self, blend: Blend) -> torch.Tensor:
-        """A blend of captions as one embedding [1, 1, text_dim]."""
-        return sum(weight * self._embedding(text) for text, weight in blend)[None, None]
+    def _fade(self, line: str, blend: Blend) -> np.ndarray:
+        """A blend of captions as one direction [N_DIRECTION]."""
+        return sum(weight * self._read(line, text) for text, weight in blend)
 
-    def _embedding(self, text: str) -> torch.Tensor:
-        """A caption as a vector [text_dim]; no caption at all is the zero vector."""
-        if text not in self._embeddings:
-            if len(self._embeddings) >= MAX_EVENTS:
-                self._embeddings.pop(next(iter(self._embeddings)))
-            vector = self.text.encode([text])[0] if text else np.zeros(self.model.config.text_dim, np.float32)
-            self._embeddings[text] = torch.from_numpy(vector).to(self.device)
-        return self._embeddings[text]
+    @torch.inference_mode()
+    def _read(self, line: str, text: str) -> np.ndarray:
+        """What a style or emotion caption asks for, as a direction [N_DIRECTION]; no caption asks for nothing."""
+        if not text:
+            return NEUTRAL
+        if (line, text) not in self._directions:
+            if len(self._directions) >= MAX_EVENTS:
+                self._directions.pop(next(iter(self._directions)))
+            read = self.model.reader.read_style if line == "style" else self.model.reader.read_emotion
+            embedding = torch.from_numpy(self.text.encode([text])[0]).to(self.device)
+            self._directions[line, text] = read(embedding).cpu().numpy()
+        return self._directions[line, text]

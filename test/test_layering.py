@@ -18,6 +18,7 @@ LAYER_OF = {
     "captions": "core",
     "metrics": "core",
     "life": "core",
+    "direction": "core",
     "resources": "core",
     "errors": "core",
     "bag": "bag",

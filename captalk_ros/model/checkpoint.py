@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from captalk_ros.errors import InputError
-from captalk_ros.model.config import RegressionConfig, SpeechConfig
+from captalk_ros.model.config import ReaderConfig, RegressionConfig, SpeechConfig
 from captalk_ros.model.regression import Regression
 from captalk_ros.motion import MOTION_SPACE
 from captalk_ros.timebase import FPS, SAMPLE_RATE_HZ
@@ -64,7 +64,8 @@ def load_checkpoint(path: Path | str) -> tuple[Regression, dict]:
     try:
         speech = dict(config.pop("speech"))
         speech["dilations"] = tuple(speech["dilations"])
-        model = Regression(RegressionConfig(speech=SpeechConfig(**speech), **config))
+        reader = ReaderConfig(**config.pop("reader"))
+        model = Regression(RegressionConfig(speech=SpeechConfig(**speech), reader=reader, **config))
         weights = {name: value.float() for name, value in load_file(path).items()}
         model.load_state_dict(weights, strict=True)
     except SafetensorError as error:

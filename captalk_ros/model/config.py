@@ -31,21 +31,37 @@ class SpeechConfig:
 
 
 @dataclass(frozen=True)
+class ReaderConfig:
+    """The caption reader.
+
+    Attributes:
+        text_dim: size of a caption's embedding.
+        width: of its hidden layers.
+        n_states, n_tones: how many looks an emotion and a style choose from.
+    """
+
+    text_dim: int = 384
+    width: int = 256
+    n_states: int = 24
+    n_tones: int = 9
+
+
+@dataclass(frozen=True)
 class RegressionConfig:
     """The baseline network.
 
     Attributes:
         speech: its speech encoder.
+        reader: its caption reader.
         lookahead_frames: how many frames of audio after its own a motion frame may hear; its price is latency.
-        text_dim: size of a caption's embedding.
-        caption_width, width: of the caption layers and of the recurrent layer.
+        direction_width, width: of the layers that take the direction and of the recurrent layer.
         n_motion, n_controls: sizes of the motion space and of the life controls.
     """
 
     speech: SpeechConfig = SpeechConfig()
+    reader: ReaderConfig = ReaderConfig()
     lookahead_frames: int = 2
-    text_dim: int = 384
-    caption_width: int = 128
+    direction_width: int = 256
     width: int = 256
     n_motion: int = 55
     n_controls: int = 3

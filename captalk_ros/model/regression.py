@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from captalk_ros.direction import N_DIRECTION
 from captalk_ros.model.config import RegressionConfig
+from captalk_ros.model.reader import CaptionReader
 from captalk_ros.model.speech import SpeechEncoder, SpeechState
 
 
@@ -44,18 +46,16 @@ class RegressionOutput:
 
 
 class Regression(nn.Module):
-    """Speech encoder, caption layers, one recurrent layer and an output layer; causal, delayed by the look-ahead."""
+    """Speech encoder, caption reader, one recurrent layer and an output layer; causal, delayed by the look-ahead."""
 
     def __init__(self, config: RegressionConfig):
         super().__init__()
         self.config = config
         self.speech = SpeechEncoder(config.speech)
-        self.style, self.emotion = (
-            nn.Sequential(nn.Linear(config.text_dim, config.caption_width), nn.GELU(),
-                          nn.Linear(config.caption_width, config.caption_width))
-            for _ in range(2)
-        )  # fmt: skip
-        n_heard = config.speech.width + 2 * config.caption_width
+        self.reader = CaptionReader(config.reader)
+        width = config.direction_width
+        self.direction = nn.Sequential(nn.Linear(N_DIRECTION, width), nn.GELU(), nn.Linear(width, width))
+        n_heard = config.speech.width + width
         self.recurrent = nn.GRU(n_heard, config.width, batch_first=True)
         self.hidden = nn.Linear(config.width + n_heard, config.width)
         self.output = nn.Linear(config.width, config.n_motion + config.n_controls)
@@ -69,26 +69,26 @@ class Regression(nn.Module):
         )
 
     def step(
-        self, samples: Tensor, style: Tensor, emotion: Tensor, state: RegressionState
+        self, samples: Tensor, direction: Tensor, state: RegressionState
     ) -> tuple[RegressionOutput, RegressionState]:
         """Hear T frames of audio, and give the motion of the T frames that lie the look-ahead before them.
 
         Args:
             samples: [B, 640 T] float32 in [-1, 1].
-            style, emotion: [B, T, text_dim] caption embeddings of the frames that are given.
+            direction: [B, T, N_DIRECTION] of the frames that are given (`captalk_ros.direction`).
             state: from `init_state` or the step before.
         """
         mel, heard = self.speech.log_mel.step(samples, state.samples)
-        output, state = self.step_mel(mel, style, emotion, state)
+        output, state = self.step_mel(mel, direction, state)
         state.samples = heard
         return output, state
 
     def step_mel(
-        self, mel: Tensor, style: Tensor, emotion: Tensor, state: RegressionState
+        self, mel: Tensor, direction: Tensor, state: RegressionState
     ) -> tuple[RegressionOutput, RegressionState]:
         """As `step`, from spectra [B, 4 T, n_mels]; training keeps these instead of samples."""
         heard, speech_state = self.speech.step(mel, state.speech)
-        x = torch.cat([heard.frames, self.style(style), self.emotion(emotion)], dim=2)  # [B, T, n_heard]
+        x = torch.cat([heard.frames, self.direction(direction)], dim=2)  # [B, T, n_heard]
         memory, hidden = self.recurrent(x, state.hidden)
         y = self.output(functional.gelu(self.hidden(torch.cat([memory, x], dim=2))))
         motion, controls = y.split([self.config.n_motion, self.config.n_controls], dim=2)

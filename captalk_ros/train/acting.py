@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from captalk_ros.motion import N_UNITS, unit_vector
+from captalk_ros.direction import BLINKS, EMPHASIS, GAZE, HEAD_BIAS, HEAD_GAIN, LOOK, MOUTH_GAIN, compose
+from captalk_ros.direction import NEUTRAL as NEUTRAL_DIRECTION
+from captalk_ros.motion import unit_vector
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,6 @@ TONES: dict[str, Look] = {
 MOUTH_AMPLITUDES = {"minimal": 0.35, "small": 0.6, "natural": 1.0, "large": 1.5, "theatrical": 1.9}
 HEAD_AMPLITUDES = {"still": 0.0, "little": 0.45, "natural": 1.0, "lively": 1.7, "big": 2.4}
 
-# Columns of a direction vector: what a style and an emotion come to, linear so that captions can be cross-faded.
-LOOK = slice(0, N_UNITS)
-HEAD_BIAS = slice(N_UNITS, N_UNITS + 3)
-MOUTH_GAIN, HEAD_GAIN, BLINKS, GAZE, EMPHASIS = range(N_UNITS + 3, N_UNITS + 8)
-N_DIRECTION = N_UNITS + 8
-
 
 @dataclass(frozen=True)
 class Style:
@@ -117,23 +113,40 @@ Emotion = tuple[tuple[str, float], ...]  # (state, intensity in [0, 1.2]) parts 
 NEUTRAL: Emotion = (("neutral", 1.0),)
 
 
-def direct(style: Style, emotion: Emotion) -> np.ndarray:
-    """A style and an emotion as one direction vector [N_DIRECTION] float32 for the performer.
+def look_direction(look: Look, intensity: float = 1.0) -> np.ndarray:
+    """A look at an intensity as a direction [N_DIRECTION] float32; gains do not grow beyond intensity 1."""
+    direction = NEUTRAL_DIRECTION.copy()
+    direction[LOOK] = intensity * unit_vector(look.units)
+    direction[HEAD_BIAS] = intensity * np.asarray(look.head_rad, np.float32)
+    gains = np.asarray([look.head, look.blinks, look.gaze, look.emphasis], np.float32)
+    direction[[HEAD_GAIN, BLINKS, GAZE, EMPHASIS]] += min(intensity, 1.0) * (gains - 1.0)
+    return direction
+
+
+def emotion_direction(emotion: Emotion) -> np.ndarray:
+    """An emotion as a direction [N_DIRECTION] float32.
 
     Raises:
-        KeyError: an unknown state, tone or amplitude.
+        KeyError: an unknown state.
     """
-    direction = np.zeros(N_DIRECTION, np.float32)
-    direction[MOUTH_GAIN] = MOUTH_AMPLITUDES[style.mouth or "natural"]
-    direction[HEAD_GAIN] = HEAD_AMPLITUDES[style.head or "natural"]
-    direction[[BLINKS, GAZE, EMPHASIS]] = 1.0
-    looks = [(STATES[state], intensity) for state, intensity in emotion]
-    if style.tone:
-        looks.append((TONES[style.tone], 1.0))
-    for look, intensity in looks:
-        direction[LOOK] += intensity * unit_vector(look.units)
-        direction[HEAD_BIAS] += intensity * np.asarray(look.head_rad, np.float32)
-        factors = np.asarray([look.head, look.blinks, look.gaze, look.emphasis], np.float32)
-        direction[[HEAD_GAIN, BLINKS, GAZE, EMPHASIS]] *= 1.0 + min(intensity, 1.0) * (factors - 1.0)
-    direction[LOOK] = np.clip(direction[LOOK], 0.0, 1.0)
+    direction = NEUTRAL_DIRECTION.copy()
+    for state, intensity in emotion:
+        direction = compose(direction, look_direction(STATES[state], intensity))
     return direction
+
+
+def style_direction(style: Style) -> np.ndarray:
+    """A style as a direction [N_DIRECTION] float32.
+
+    Raises:
+        KeyError: an unknown tone or amplitude.
+    """
+    direction = look_direction(TONES[style.tone]) if style.tone else NEUTRAL_DIRECTION.copy()
+    direction[MOUTH_GAIN] *= MOUTH_AMPLITUDES[style.mouth or "natural"]
+    direction[HEAD_GAIN] *= HEAD_AMPLITUDES[style.head or "natural"]
+    return direction
+
+
+def direct(style: Style, emotion: Emotion) -> np.ndarray:
+    """A style and an emotion at once, as a direction [N_DIRECTION] float32 for the performer."""
+    return compose(style_direction(style), emotion_direction(emotion))

@@ -1,5 +1,6 @@
-"""Training batches: random crops of the speech, each acted anew under captions that change in mid-sentence."""
+"""Training batches: random crops of the speech, each acted anew in directions that change in mid-sentence."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,12 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from captalk_ros.direction import NEUTRAL, compose
 from captalk_ros.timebase import FPS
 from captalk_ros.train import acting, performer
-from captalk_ros.train.dataset import CaptionData, SpeechData
+from captalk_ros.train.dataset import SpeechData, random_emotion, random_style
 
-CAPTION_DROP = 0.1  # share of captions withheld; without one the performance is neutral and natural
-MAX_CHANGES = 2  # of the captions within a crop
+SHARE_OF_NOTHING = 0.1  # of styles and emotions: without a caption the performance is neutral and natural
+MAX_CHANGES = 2  # of style and of emotion within a crop
 
 
 @dataclass
@@ -21,7 +23,7 @@ class Batch:
 
     Attributes:
         mel: [B, 4 T, n_mels].
-        style, emotion: [B, T, text_dim] embeddings.
+        direction: [B, T, N_DIRECTION].
         motion: [B, T, 55].
         controls: [B, T, N_CONTROLS].
         phones: [B, 2 T] int64.
@@ -30,8 +32,7 @@ class Batch:
     """
 
     mel: Tensor
-    style: Tensor
-    emotion: Tensor
+    direction: Tensor
     motion: Tensor
     controls: Tensor
     phones: Tensor
@@ -40,7 +41,7 @@ class Batch:
 
 
 def transition_weights(n_frames: int, n_parts: int, rng: np.random.Generator) -> np.ndarray:
-    """Cross-fade weights [T, n_parts] of captions that follow each other at random times."""
+    """Cross-fade weights [T, n_parts] of directions that follow each other at random times."""
     weights = np.zeros((n_frames, n_parts), np.float32)
     weights[:, 0] = 1.0
     for part, start in enumerate(sorted(rng.integers(5, n_frames, n_parts - 1)), start=1):
@@ -56,7 +57,6 @@ class BatchMaker:
 
     Args:
         speech: the utterances.
-        styles, emotions: the captions.
         n_rows, n_frames: B and T of a batch.
         seed: of every draw.
         perturb: perturb the spectra (training), or not (validation).
@@ -65,61 +65,47 @@ class BatchMaker:
     def __init__(
         self,
         speech: SpeechData,
-        styles: CaptionData,
-        emotions: CaptionData,
         n_rows: int,
         n_frames: int,
         seed: int,
         perturb: bool = True,
     ):
-        self.speech, self.styles, self.emotions = speech, styles, emotions
-        self.n_rows, self.n_frames, self.perturb = n_rows, n_frames, perturb
+        self.speech, self.n_rows, self.n_frames, self.perturb = speech, n_rows, n_frames, perturb
         self.rng = np.random.default_rng(seed)
 
     def draw(self) -> Batch:
         """One batch."""
         rows = [self._row() for _ in range(self.n_rows)]
-        mel, style, emotion, motion, controls, phones, closure, speech = (
+        mel, direction, motion, controls, phones, closure, speech = (
             torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)
         )
         mel = mel.float()
         if self.perturb:
             mel = perturb_mel(mel, self.rng)
-        return Batch(mel, style, emotion, motion, controls, phones.long(), closure, speech)
+        return Batch(mel, direction, motion, controls, phones.long(), closure, speech)
 
     def _row(self) -> tuple[np.ndarray, ...]:
         data, n, rng = self.speech, self.n_frames, self.rng
         start = int(rng.integers(0, data.n_frames - n + 1))
         articulation = data.articulation[start : start + n].astype(np.float32)
         prosody = data.prosody[start : start + n].astype(np.float32)
-        style, style_parts, style_weights = self._captions(self.styles, acting.Style())
-        emotion, emotion_parts, emotion_weights = self._captions(self.emotions, acting.NEUTRAL)
-        direction = sum(
-            style_weights[:, [i]] * emotion_weights[:, [j]] * acting.direct(style_part, emotion_part)
-            for i, style_part in enumerate(style_parts)
-            for j, emotion_part in enumerate(emotion_parts)
+        direction = compose(
+            self._fade(random_style, acting.style_direction), self._fade(random_emotion, acting.emotion_direction)
         )
         motion, controls = performer.perform(articulation, prosody, direction)
         shut = np.maximum(articulation[:, performer.BILABIAL], articulation[:, performer.REST])
         closing = np.maximum(shut, articulation[:, performer.LABIODENTAL])
         mel = data.mel[4 * start : 4 * (start + n)]
         phones = data.phones[2 * start : 2 * (start + n)]
-        return mel, style, emotion, motion, controls, phones, shut > 0.95, closing < 0.05
+        return mel, direction, motion, controls, phones, shut > 0.95, closing < 0.05
 
-    def _captions(self, captions: CaptionData, nothing: object) -> tuple[np.ndarray, list, np.ndarray]:
-        """Embeddings [T, text_dim] of captions that follow each other, their meanings, their weights [T, n]."""
+    def _fade(self, draw: Callable, direction_of: Callable) -> np.ndarray:
+        """Directions [T, N_DIRECTION] of one to three styles or emotions in turn, some of them nothing."""
         n_parts = int(self.rng.integers(1, MAX_CHANGES + 2))
-        weights = transition_weights(self.n_frames, n_parts, self.rng)
-        embeddings = np.zeros((n_parts, captions.embeddings.shape[1]), np.float32)
-        meanings = []
-        for part in range(n_parts):
-            if self.rng.random() < CAPTION_DROP:
-                meanings.append(nothing)
-                continue
-            caption = int(self.rng.integers(len(captions.texts)))
-            embeddings[part] = captions.embeddings[caption]
-            meanings.append(captions.meanings[caption])
-        return weights @ embeddings, meanings, weights
+        parts = [
+            NEUTRAL if self.rng.random() < SHARE_OF_NOTHING else direction_of(draw(self.rng)) for _ in range(n_parts)
+        ]
+        return transition_weights(self.n_frames, n_parts, self.rng) @ np.stack(parts)
 
 
 def perturb_mel(mel: Tensor, rng: np.random.Generator) -> Tensor:

@@ -70,14 +70,14 @@ def perform_captions(
     """
     model = streamer.model
     n_frames = len(samples) // FRAME_SAMPLES
+    reader = model.reader
     embeddings = torch.from_numpy(streamer.text.encode(texts)).to(streamer.device)
+    directions = reader.read_style(embeddings) if line == "style" else reader.read_emotion(embeddings)
     heard = torch.from_numpy(samples[: n_frames * FRAME_SAMPLES])[None].to(streamer.device)
     motions, controls = [], []
-    for part in embeddings.split(32):
-        caption = part[:, None].expand(-1, n_frames, -1)
-        nothing = torch.zeros_like(caption)
-        style, emotion = (caption, nothing) if line == "style" else (nothing, caption)
-        output, _ = model.step(heard.expand(len(part), -1), style, emotion, model.init_state(len(part)))
+    for part in directions.split(32):
+        direction = part[:, None].expand(-1, n_frames, -1)
+        output, _ = model.step(heard.expand(len(part), -1), direction, model.init_state(len(part)))
         motions.append(output.motion.cpu().numpy())
         controls.append(output.controls.cpu().numpy())
     kept = slice(N_UNHEARD_FRAMES, None)

@@ -1,7 +1,7 @@
 """The procedural performer: phones, loudness and pitch, acted in a direction, become `units55` motion.
 
 It works in two steps. `articulate` and `prosody` say once what an utterance asks of the mouth and the body, whatever
-the style; `perform` plays that in a direction (`captalk_ros.train.acting`), which may change from frame to frame.
+the style; `perform` plays that in a direction (`captalk_ros.direction`), which may change from frame to frame.
 Chance (blinks, glances, sway) is not its business: `captalk_ros.life` adds it, here as in the robot.
 """
 
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from captalk_ros.direction import BLINKS, EMPHASIS, GAZE, HEAD_BIAS, HEAD_GAIN, LOOK, MOUTH_GAIN, N_DIRECTION
 from captalk_ros.life import N_CONTROLS
 from captalk_ros.motion import HEAD_ROTATION, N_MOTION, UNITS, unit_indices
 from captalk_ros.timebase import FPS, FRAME_SAMPLES, SAMPLE_RATE_HZ
-from captalk_ros.train import acting
 from captalk_ros.train.phones import PHONE_NAMES
 
 Phone = tuple[str, float, float]  # ARPAbet without stress (or SIL), start_s, end_s
@@ -214,24 +214,24 @@ def perform(articulation: np.ndarray, prosody: np.ndarray, direction: np.ndarray
     Args:
         articulation: [T, N_CHANNELS] from `articulate`.
         prosody: [T, N_PROSODY] from `prosody`.
-        direction: [T, N_DIRECTION] from `captalk_ros.train.acting.direct`, one row a frame (or [1, ...] for all).
+        direction: [T, N_DIRECTION] as `acting.direct` gives it, one row a frame (or [1, ...] for all).
 
     Returns:
         Motion [T, 55] float32 without chance, and life controls [T, N_CONTROLS] float32 for `captalk_ros.life`.
     """
-    direction = np.broadcast_to(direction, (len(articulation), acting.N_DIRECTION))
+    direction = np.broadcast_to(direction, (len(articulation), N_DIRECTION))
     motion = np.zeros((len(articulation), N_MOTION), np.float32)
     motion[:, UNITS] = _face(articulation, prosody, direction)
     _, accent, pitch, speaking = prosody.T
-    head_gain = direction[:, acting.HEAD_GAIN]
-    nod = head_gain * direction[:, acting.EMPHASIS] * (0.04 * accent - 0.028 * pitch)
-    motion[:, HEAD_ROTATION] = direction[:, acting.HEAD_BIAS] * np.minimum(1.0, 0.4 + 0.6 * head_gain)[:, None]
+    head_gain = direction[:, HEAD_GAIN]
+    nod = head_gain * direction[:, EMPHASIS] * (0.04 * accent - 0.028 * pitch)
+    motion[:, HEAD_ROTATION] = direction[:, HEAD_BIAS] * np.minimum(1.0, 0.4 + 0.6 * head_gain)[:, None]
     motion[:, HEAD_ROTATION.start] += nod
     motion[:, HEAD_ROTATION.start + 2] += 0.02 * head_gain * pitch
     controls = np.zeros((len(articulation), N_CONTROLS), np.float32)
     controls[:, 0] = head_gain * (0.45 + 0.55 * speaking)
-    controls[:, 1] = direction[:, acting.BLINKS] * (0.28 + 0.12 * speaking)
-    controls[:, 2] = direction[:, acting.GAZE]
+    controls[:, 1] = direction[:, BLINKS] * (0.28 + 0.12 * speaking)
+    controls[:, 2] = direction[:, GAZE]
     return motion, controls
 
 
@@ -239,10 +239,10 @@ def _face(articulation: np.ndarray, prosody: np.ndarray, direction: np.ndarray) 
     """The 52 units: speech, then the look, then closures over both -> [T, 52]."""
     channel = articulation.T[:, :, None]  # each [T, 1]
     loud, accent, pitch, speaking = prosody.T[:, :, None]
-    mouth = direction[:, [acting.MOUTH_GAIN]]
+    mouth = direction[:, [MOUTH_GAIN]]
     lips = mouth**0.6
     shut = np.maximum(channel[BILABIAL], channel[REST])
-    look = direction[:, acting.LOOK].copy()
+    look = direction[:, LOOK].copy()
     look[:, _MOUTH_LOOK] *= 1 - 0.35 * speaking * (1 - channel[REST])
     look[:, _PARTING] *= 1 - shut
 
@@ -259,7 +259,7 @@ def _face(articulation: np.ndarray, prosody: np.ndarray, direction: np.ndarray) 
     units[:, _UPPER] = 0.22 * parted + 0.18 * channel[LABIODENTAL] * (1 - shut)
     units[:, _ROLL_LOWER] = 0.55 * channel[LABIODENTAL]
     units[:, _TONGUE] = 0.5 * channel[TONGUE] * (1 - shut)
-    units[:, _BROW_UP] += direction[:, [acting.EMPHASIS]] * np.maximum(0.16 * accent + 0.12 * pitch, 0) * speaking
+    units[:, _BROW_UP] += direction[:, [EMPHASIS]] * np.maximum(0.16 * accent + 0.12 * pitch, 0) * speaking
 
     units += look
     press, roll = _LIP_PRESS

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from captalk_ros.model.config import RegressionConfig
 from captalk_ros.model.regression import Regression, RegressionOutput
 from captalk_ros.motion import HEAD_ROTATION, N_MOTION, UNIT_NAMES
-from captalk_ros.train import acting
 from captalk_ros.train.batches import Batch, BatchMaker
+from captalk_ros.train.captions import CaptionTeacher
 from captalk_ros.train.dataset import CaptionData, SpeechData
 from captalk_ros.train.lips import LipGap
 
@@ -43,13 +43,11 @@ class TrainingConfig:
     closure_weight: float = 0.4
     phone_weight: float = 0.5
     velocity_weight: float = 5.0
-    caption_weight: float = 5.0
+    caption_weight: float = 1.0
     seed: int = 0
 
 
 N_WARM_UP_STEPS = 200
-N_PROBED_CAPTIONS = 256  # a step
-CAPTION_NOISE = 0.02  # on every number of an embedding, whose length is 1
 N_BLIND_FRAMES = 12  # at a crop's start the network has heard too little to be judged
 CLOSED_MM, CLOSED_SOFTNESS_MM = 0.7, 0.35
 
@@ -90,41 +88,6 @@ def loss_parts(output: RegressionOutput, batch: Batch, lip_gap: LipGap, lookahea
             phone_logits.flatten(0, 1), batch.phones[:, 2 * first : 2 * last].flatten(), label_smoothing=0.05
         ),
     }
-
-
-class CaptionProbe(nn.Module):
-    """Reads a caption's direction off the network's caption layers, many captions a step.
-
-    It is to the text what the phone output is to the speech: the motion of a few captions a step says too little about
-    what thousands of wordings mean. It is not part of the network.
-    """
-
-    def __init__(self, model: Regression, captions: tuple[CaptionData, CaptionData]):
-        super().__init__()
-        styles, emotions = captions
-        self.layers = (model.style, model.emotion)
-        self.embeddings = [torch.from_numpy(data.embeddings).float() for data in captions]
-        self.directions = []
-        for directions in (
-            [acting.direct(style, acting.NEUTRAL) for style in styles.meanings],
-            [acting.direct(acting.Style(), emotion) for emotion in emotions.meanings],
-        ):
-            columns = torch.from_numpy(np.stack(directions))
-            self.directions.append((columns - columns.mean(dim=0)) / (columns.std(dim=0) + 0.05))
-        width = model.config.caption_width
-        self.outputs = nn.ModuleList(nn.Linear(width, acting.N_DIRECTION) for _ in captions)
-
-    def loss(self) -> Tensor:
-        """Distance of the directions that a random draw of captions is taken for, in standard deviations."""
-        device = self.outputs[0].weight.device
-        losses = []
-        for layers, output, embeddings, directions in zip(
-            self.layers, self.outputs, self.embeddings, self.directions, strict=True
-        ):
-            drawn = torch.randint(len(embeddings), (N_PROBED_CAPTIONS,))
-            heard = embeddings[drawn] + CAPTION_NOISE * torch.randn(N_PROBED_CAPTIONS, embeddings.shape[1])
-            losses.append(functional.smooth_l1_loss(output(layers(heard.to(device))), directions[drawn].to(device)))
-        return sum(losses)
 
 
 def total_loss(parts: dict[str, Tensor], config: TrainingConfig) -> Tensor:
@@ -168,12 +131,11 @@ class Trainer:
         directory.mkdir(parents=True, exist_ok=True)
         self.model = Regression(RegressionConfig()).to(device)
         self.lip_gap = LipGap().to(device)
-        self.probe = CaptionProbe(self.model, captions).to(device)
-        weights = [*self.model.parameters(), *self.probe.outputs.parameters()]
-        self.optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=0.02)
+        self.captions = CaptionTeacher(self.model.reader, captions)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate, weight_decay=0.02)
         self.step = 0
         self._resume()
-        self.batches = BatchMaker(speech, *captions, config.n_rows, config.n_frames, config.seed + self.step)
+        self.batches = BatchMaker(speech, config.n_rows, config.n_frames, config.seed + self.step)
 
     def run(self) -> Iterator[dict[str, float]]:
         """Train to the end; yields the loss parts of every step."""
@@ -194,9 +156,9 @@ class Trainer:
         batch = Batch(**{name: value.to(self.device) for name, value in vars(batch).items()})
         state = self.model.init_state(self.config.n_rows)
         with torch.autocast(self.device, dtype=torch.bfloat16):
-            output, _ = self.model.step_mel(batch.mel, batch.style, batch.emotion, state)
+            output, _ = self.model.step_mel(batch.mel, batch.direction, state)
         parts = loss_parts(output, batch, self.lip_gap, self.model.config.lookahead_frames)
-        parts["captions"] = self.probe.loss()
+        parts["captions"] = self.captions.loss()
         loss = total_loss(parts, self.config)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -209,7 +171,6 @@ class Trainer:
         from safetensors.torch import save_file
 
         tensors = {f"model.{name}": value.contiguous() for name, value in self.model.state_dict().items()}
-        tensors |= {f"probe.{name}": value.contiguous() for name, value in self.probe.outputs.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value.contiguous() for name, value in state.items()}
         unfinished = self.directory / "state.part"
@@ -227,8 +188,7 @@ class Trainer:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             self.step = int(file.metadata()["step"])
-        for module, prefix in ((self.model, "model."), (self.probe.outputs, "probe.")):
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        self.model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("optimizer."):
