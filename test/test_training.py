@@ -7,10 +7,14 @@ import pytest
 import torch
 
 from captalk_ros.audio import write_wav
+from captalk_ros.direction import LOOK
 from captalk_ros.head import open_head
 from captalk_ros.model.checkpoint import load_checkpoint
+from captalk_ros.model.config import ReaderConfig
+from captalk_ros.model.reader import CaptionReader
 from captalk_ros.motion import N_UNITS
-from captalk_ros.train import dataset
+from captalk_ros.train import captions, dataset
+from captalk_ros.train.acting import emotion_direction
 from captalk_ros.train.batches import BatchMaker, transition_weights
 from captalk_ros.train.lips import LipGap
 from captalk_ros.train.regression import Trainer, TrainingConfig, export
@@ -78,7 +82,8 @@ def test_clips_that_do_not_fit_are_refused():
         dataset.encode_utterance([("SIL", 0.0, 0.4)], good, good * np.nan)
 
 
-def test_a_run_goes_on_where_it_stopped_and_exports_weights(data, tmp_path):
+def test_a_run_goes_on_where_it_stopped_and_exports_weights(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(captions, "N_STEPS", 3)
     first = trainer(tmp_path / "run", data)
     losses = [parts["loss"] for parts in first.run()]
     assert len(losses) == 3 and np.isfinite(losses).all()
@@ -96,3 +101,14 @@ def test_the_trained_lip_gap_is_the_heads():
     head = open_head()
     gap = LipGap(head)(torch.from_numpy(units)).clamp(min=0).numpy()
     assert np.allclose(gap, head.lip_gap_mm(head.parameters(units)), atol=0.3)
+
+
+def test_the_reader_learns_its_captions(data, monkeypatch):
+    monkeypatch.setattr(captions, "N_STEPS", 150)
+    torch.manual_seed(0)
+    reader = CaptionReader(ReaderConfig())
+    learned = dataset.load_captions(data, "train")
+    captions.CaptionTeacher(reader, learned).teach()
+    read = reader.eval().read_emotion(torch.from_numpy(learned[1].embeddings).float()).detach().numpy()
+    wanted = np.stack([emotion_direction(emotion) for emotion in learned[1].meanings])
+    assert np.abs(read[:, LOOK] - wanted[:, LOOK]).mean() < 0.5 * np.abs(wanted[:, LOOK]).mean()

@@ -29,8 +29,7 @@ class TrainingConfig:
         n_steps: optimiser steps.
         n_rows, n_frames: size of a batch.
         learning_rate: its peak, after a warm-up, before a cosine decay to a hundredth.
-        motion_weight, gap_weight, closure_weight, phone_weight, velocity_weight,
-            caption_weight: of the parts of the loss.
+        motion_weight, gap_weight, closure_weight, phone_weight, velocity_weight: of the parts of the loss.
         seed: of weights and batches.
     """
 
@@ -43,7 +42,6 @@ class TrainingConfig:
     closure_weight: float = 0.4
     phone_weight: float = 0.5
     velocity_weight: float = 5.0
-    caption_weight: float = 1.0
     seed: int = 0
 
 
@@ -98,7 +96,6 @@ def total_loss(parts: dict[str, Tensor], config: TrainingConfig) -> Tensor:
         + config.gap_weight * parts["gap"]
         + config.closure_weight * parts["closure"]
         + config.phone_weight * parts["phones"]
-        + config.caption_weight * parts["captions"]
     )
 
 
@@ -131,15 +128,17 @@ class Trainer:
         directory.mkdir(parents=True, exist_ok=True)
         self.model = Regression(RegressionConfig()).to(device)
         self.lip_gap = LipGap().to(device)
-        self.captions = CaptionTeacher(self.model.reader, captions)
+        self.captions = CaptionTeacher(self.model.reader, captions)  # it shares no weights with the motion
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate, weight_decay=0.02)
         self.step = 0
         self._resume()
         self.batches = BatchMaker(speech, config.n_rows, config.n_frames, config.seed + self.step)
 
     def run(self) -> Iterator[dict[str, float]]:
-        """Train to the end; yields the loss parts of every step."""
+        """Teach the caption reader unless that is done, then train to the end; yields the loss parts of every step."""
         self.model.train()
+        if self.step == 0:
+            self.captions.teach()
         while self.step < self.config.n_steps:
             for group in self.optimizer.param_groups:
                 group["lr"] = _learning_rate(self.step, self.config)
@@ -158,7 +157,6 @@ class Trainer:
         with torch.autocast(self.device, dtype=torch.bfloat16):
             output, _ = self.model.step_mel(batch.mel, batch.direction, state)
         parts = loss_parts(output, batch, self.lip_gap, self.model.config.lookahead_frames)
-        parts["captions"] = self.captions.loss()
         loss = total_loss(parts, self.config)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
