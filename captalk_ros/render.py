@@ -23,7 +23,8 @@ Progress = Callable[[int, int], None]
 SUFFIXES = (".mp4", ".gif", ".png")
 _SHEET_COLUMNS, _SHEET_ROWS, _SHEET_SIZE = 6, 4, 256
 _GIF_EVERY = 2  # frames; players do not keep up with 25 a second
-_TEXT_COLOUR, _TEXT_SHADOW = (240, 240, 236), (12, 12, 14)
+_TEXT_COLOUR, _TEXT_SHADOW, _BAND_COLOUR = (240, 240, 236), (12, 12, 14), (20, 22, 26)
+_FONT_SHARE = 1 / 30  # of the image's height
 
 
 def render_image(head: Head, vertices: np.ndarray, size: int = 640, turn_deg: float = 14.0) -> np.ndarray:
@@ -51,18 +52,24 @@ def _font(size: int):
     return ImageFont.load_default(size)
 
 
-def _write_text(image: np.ndarray, lines: list[str], size: int) -> np.ndarray:
-    """The image [H, W, 3] with lines of text at its bottom left, each shortened to fit."""
+def _write_text(image: np.ndarray, lines: list[str], size: int, band: float = 0.0) -> np.ndarray:
+    """The image [H, W, 3] with lines of text at its bottom left, each shortened to fit.
+
+    `band` is the share of the height, at the bottom, that is darkened for them.
+    """
     from PIL import Image, ImageDraw
 
-    if not lines:
-        return image
     picture = Image.fromarray(image)
     draw, font = ImageDraw.Draw(picture), _font(size)
-    for row, line in enumerate(reversed(lines)):
+    top = round(picture.height * (1 - band))
+    if band:
+        draw.rectangle((0, top, picture.width, picture.height), _BAND_COLOUR)
+    else:
+        top = picture.height - round(size * (0.7 + 1.35 * len(lines)))
+    for row, line in enumerate(lines):
         while draw.textlength(line, font) > picture.width - 2 * size and len(line) > 1:
             line = line[:-2].rstrip("…") + "…"
-        place = (size, picture.height - int(size * (1.7 + 1.35 * row)))
+        place = (size, top + round(size * (0.3 + 1.35 * row)))
         draw.text((place[0] + 1, place[1] + 1), line, _TEXT_SHADOW, font)
         draw.text(place, line, _TEXT_COLOUR, font)
     return np.asarray(picture)
@@ -124,16 +131,18 @@ def _images(
     animation: "Animation", head: Head, frames: np.ndarray, size: int, progress: Progress | None, labels: bool = False
 ) -> Iterator[np.ndarray]:
     """Images [size, size, 3] of some frames with the captions in force; `labels` adds the time."""
-    parameters = _parameters(animation, head)
-    studio = Studio(head, size)
+    parameters, font = _parameters(animation, head), max(9, round(size * _FONT_SHARE))
+    n_lines = max(len(_captions_at(animation, time)) for time in (*animation.caption_time_s, np.inf)) + labels
+    band = (0.7 + 1.35 * n_lines) * font / size if n_lines else 0.0
+    studio = Studio(head, size, band=band)
     for done, frame in enumerate(frames.tolist()):
         one = FlameParameters(
             **{name: getattr(parameters, name)[frame] for name in _FRAME_FIELDS}, shape=parameters.shape
         )
         studio.pose(head.vertices(one))
         time_s = float(animation.time_s[frame])
-        lines = _captions_at(animation, time_s) + ([f"{time_s:.2f} s"] if labels else [])
-        yield _write_text(studio.image(), lines, max(9, size // 32))
+        lines = ([f"{time_s:.2f} s"] if labels else []) + _captions_at(animation, time_s)
+        yield _write_text(studio.image(), lines, font, band)
         if progress:
             progress(done + 1, len(frames))
     studio.close()

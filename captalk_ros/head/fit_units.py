@@ -33,7 +33,7 @@ class UnitFit:
         unit_expression: [52, E].
         unit_jaw_pose: [52, 3] rad.
         landmarks: as in `Head`.
-        lips, upper_face: vertex numbers.
+        lips, upper_face, mouth: vertex numbers; mouth is what lies behind the lips.
         error_mm: [52] mean distance on the face between each unit at 1 and its goal.
     """
 
@@ -41,6 +41,7 @@ class UnitFit:
     unit_jaw_pose: np.ndarray
     lips: np.ndarray
     upper_face: np.ndarray
+    mouth: np.ndarray
     error_mm: np.ndarray
     landmarks: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -218,15 +219,30 @@ def fit_units(head: Head, reference: Head) -> UnitFit:
         unit_jaw_pose=poses.astype(np.float32),
         lips=match.rows[lips].astype(np.int32),
         upper_face=match.rows[upper_face].astype(np.int32),
+        mouth=_mouth(head, seam, match),
         error_mm=1000 * np.linalg.norm(miss, axis=-1).mean(axis=-1),
         landmarks=_landmarks(head, reference, seam, match),
     )
 
 
+def _mouth(head: Head, seam: _Seam, match: _Match) -> np.ndarray:
+    """Vertices behind the lips and cheeks, not on the face that was matched."""
+    lips, points = head.template[np.concatenate([seam.upper, seam.lower])], head.template
+    middle, reach = lips.mean(axis=0), np.ptp(lips[:, 0])
+    hidden = (abs(points[:, :2] - middle[:2]) < 0.8 * reach).all(axis=1) & (points[:, 2] > middle[2] - 3 * reach)
+    box = np.flatnonzero(hidden)
+    beside = (abs(points[box, None, :2] - points[box, :2]) < 0.1 * reach).all(axis=-1)
+    depth = np.where(beside, points[box, 2], -np.inf).max(axis=1) - points[box, 2]
+    hidden[box[depth < 0.2 * reach]] = False
+    hidden[match.rows] = False
+    return np.flatnonzero(hidden).astype(np.int32)
+
+
 def _landmarks(head: Head, reference: Head, seam: _Seam, match: _Match) -> dict[str, np.ndarray]:
     """The reference's landmarks on the head; the lips' own from their seam."""
     found = {}
-    for name in ("eyelid_upper", "eyelid_lower", "lip_upper_outer", "lip_lower_outer"):
+    same = ("eyelid_upper", "eyelid_lower", "lip_upper_outer", "lip_lower_outer")
+    for name in (*same, "lip_rim_loop", "lid_loop_left", "lid_loop_right"):
         shares = [np.where(match.near == row, match.share, 0).sum(axis=1) for row in reference.landmarks[name]]
         found[name] = np.array([match.rows[share.argmax()] for share in shares], np.int32)
     for name, rows in (("lip_upper_inner", seam.upper), ("lip_lower_inner", seam.lower)):

@@ -20,7 +20,7 @@ from captalk_ros.head.flame import (
 from captalk_ros.head.restricted_pickle import PickleError, read_flame_pickle
 
 N_EXPRESSION = 100  # FLAME's shapedirs hold identity first, then this many expressions
-_FIT_VERSION = 1
+_FIT_VERSION = 2
 _NEEDED = ("v_template", "f", "shapedirs", "J_regressor", "weights")
 
 
@@ -83,6 +83,9 @@ def _with_fit(head: Head, fit: UnitFit, reference: Head) -> Head:
     head.unit_eye_pose = reference.unit_eye_pose
     head.landmarks = fit.landmarks
     head.vertex_sets = {"lips": fit.lips, "upper_face": fit.upper_face}
+    skin = head.regions["skin"]
+    inside = np.isin(head.faces[skin], fit.mouth).any(axis=1)
+    head.regions = {**head.regions, "skin": skin[~inside], "mouth": skin[inside]}
     return head
 
 

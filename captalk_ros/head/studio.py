@@ -4,10 +4,14 @@ Software OpenGL is slow at lights, so the light is computed per vertex with nump
 multiplies them with a texture. The eyes' highlights are small discs where a shining ball would have them.
 """
 
+import ctypes
+import os
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 
+from captalk_ros.errors import InputError
 from captalk_ros.head.flame import LEFT_EYE, RIGHT_EYE, Head
 from captalk_ros.head.occlusion import vertex_normals
 from captalk_ros.head.paint import Canvas, eye_uv, hair_mask, paint_eye, paint_skin
@@ -60,6 +64,7 @@ _MATERIALS = {
 }
 # Highlights on the eyes: direction from the eye's middle besides the view's, radius of the disc in eye radii, colour.
 _HIGHLIGHTS = (((-0.15, 0.17, 0.0), 0.07, "#fbf7f2"), ((0.17, -0.10, 0.0), 0.035, "#b9c4c8"))
+_OPENGL = ("libEGL.so.1", "libOSMesa.so.8", "libOSMesa.so")
 _SUPERSAMPLING = 1.5  # drawn larger and shrunk: better and faster than multisampling in software
 
 
@@ -131,25 +136,51 @@ class _Part:
         self.mesh.Modified()
 
 
+def _plotter(size: int):
+    """An offscreen plotter.
+
+    Raises:
+        InputError: the machine has no OpenGL, not even in software.
+    """
+    from vtkmodules.vtkCommonCore import vtkLogger
+
+    if sys.platform == "linux" and not os.environ.get("DISPLAY") and not any(map(_loads, _OPENGL)):
+        raise InputError("drawing needs OpenGL in software: apt-get install libegl1 libgl1-mesa-dri")
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # it warns of each display that it does not find
+    import pyvista
+
+    plotter = pyvista.Plotter(off_screen=True, window_size=(size, size), lighting="none")
+    plotter.disable_anti_aliasing()
+    plotter.set_background(BACKGROUND[0], top=BACKGROUND[1])
+    return plotter
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
 class Studio:
     """A scene with one head, drawn again and again as the head moves."""
 
-    def __init__(self, head: Head, size: int = 512, turn_deg: float = 14.0) -> None:
+    def __init__(self, head: Head, size: int = 512, turn_deg: float = 14.0, band: float = 0.0) -> None:
         """Build the scene.
 
         Args:
             head: what to draw.
             size: side of the square image, pixels.
             turn_deg: how far the camera stands to the head's right.
-        """
-        import pyvista
+            band: share of the image's height that stays free at the bottom, for text over the neck.
 
+        Raises:
+            InputError: the machine has no OpenGL, not even in software.
+        """
         self.head, self.canvas, self.size = head, Canvas.of(head), size
-        drawn = round(size * _SUPERSAMPLING)
-        self.plotter = pyvista.Plotter(off_screen=True, window_size=(drawn, drawn), lighting="none")
-        self.plotter.disable_anti_aliasing()
-        self.plotter.set_background(BACKGROUND[0], top=BACKGROUND[1])
-        self.view = self._aim(turn_deg)
+        self.plotter = _plotter(round(size * _SUPERSAMPLING))
+        self.view = self._aim(turn_deg, band)
         self.lamp = _Lamp(head, self.view)
         self.growth = self._hair_growth()
         self.parts: list[_Part] = []
@@ -158,10 +189,11 @@ class Studio:
         self.pose(head.template)
         self.plotter.show(auto_close=False)
 
-    def _aim(self, turn_deg: float) -> np.ndarray:
+    def _aim(self, turn_deg: float, band: float) -> np.ndarray:
         """Point the camera at the face, the neck's rim just out of sight; returns the direction [3] towards it."""
         low, high = self.head.template[:, 1].min(), self.head.template[:, 1].max()
-        focus, reach = np.array([0.0, (low + high) / 2 + 0.005, 0.0]), (high - low) / 2 + 0.003
+        reach = ((high - low) / 2 + 0.003) / (1 - band)
+        focus = np.array([0.0, (low + high) / 2 + 0.005 - reach * band, 0.0])
         distance, angle = 1.1 * self.canvas.scale, np.radians(turn_deg)
         view = np.array([-np.sin(angle), 0.03, np.cos(angle)])
         camera = self.plotter.camera
