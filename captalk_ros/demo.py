@@ -127,7 +127,8 @@ def run_nodes(wav: Path, captions: list[Caption], duration_s: float, folder: Pat
         texts = stack.enter_context(node("caption_file_node", folder, path=str(captions_file)))
         recorder.wait_for("recording", START_TIMEOUT_S)
         face.wait_for("ready", START_TIMEOUT_S)
-        speech = stack.enter_context(node("audio_file_node", folder, path=str(wav)))
+        # Face, recorder and captions listen; speech that starts before all of them do would be lost on one.
+        speech = stack.enter_context(node("audio_file_node", folder, path=str(wav), listeners=3, wait_s=30.0))
         speech.wait(START_TIMEOUT_S + duration_s)
         texts.wait(POLL_S)
         time.sleep(REST_S)
