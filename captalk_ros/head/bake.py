@@ -33,6 +33,7 @@ _LIPS_SHARE = (0.25, 0.6, 1.0, 1.0, 1.0)  # how far each of `FaceMap.touching_lo
 _NEGLIGIBLE_M = 2e-6
 _TEETH_SHOWN_M, _OVERBITE_M, _OVERJET_M = 2.2e-3, 1.5e-3, 2.2e-3  # below the upper lip; lower teeth behind upper ones
 # Ivory, wet tongue and eye whites scatter light: they are never as dark as their hidden place says.
+_CHEEK_SHADOW_M = 0.02
 _LEAST_SKY = {"teeth": 0.65, "gums": 0.5, "tongue": 0.4, "sclera": 0.5, "iris": 0.6, "pupil": 0.6}
 # FLAME's origin lies between the ears, below and behind the eyes.
 _EYES_FROM_ORIGIN_M = np.array([0.0, 0.035, 0.065])
@@ -248,6 +249,8 @@ def _occlusion(head: Head) -> np.ndarray:
     closed[rows] = np.maximum(closed, opened)[rows]
     for region, least in _LEAST_SKY.items():
         rows = np.unique(head.faces[head.regions[region]])
+        if region in ("teeth", "gums"):  # the cheeks' shadow
+            least = least * np.clip((_CHEEK_SHADOW_M - abs(head.template[rows, 0])) / 7e-3, 0.1, 1.0)
         closed[rows] = np.maximum(closed[rows], least)
     return closed
 
