@@ -138,6 +138,7 @@ def _add_eval(verbs: argparse._SubParsersAction) -> None:
     parser = _verb(kinds, "captions", _eval_captions, "judge what captions do to the face")
     parser.add_argument("table", type=Path, help="columns kind, state_or_mouth, intensity_or_head, text")
     parser.add_argument("--audio", type=Path, help="speech to say it with (default: the demo's)")
+    parser.add_argument("--save", type=Path, metavar="FILE.json", help="put the figures into this file")
     _add_model_arguments(parser)
 
 
@@ -148,13 +149,13 @@ def _eval_captions(args: argparse.Namespace) -> None:
 
     streamer, _ = _load(args)
     samples = read_audio(args.audio or resource_path("config", "demo.wav"))
-    for name, value in evaluate_captions(args.table, streamer, samples).items():
+    figures = evaluate_captions(args.table, streamer, samples)
+    for name, value in figures.items():
         print(f"{name:28} {value}")
+    _save_scores(args, "captions", figures)
 
 
 def _eval_real(args: argparse.Namespace) -> None:
-    from captalk_ros.resources import resource_path
-    from captalk_ros.streamer import DEFAULT_WEIGHTS
     from captalk_ros.train.evaluate import evaluate_real, summarise
     from captalk_ros.train.phones import read_phones
 
@@ -169,12 +170,20 @@ def _eval_real(args: argparse.Namespace) -> None:
         figures = summarise(group)
         shares = "  ".join(f"{key} {100 * figures[key]:.1f} %" for key in list(figures)[:4])
         print(f"{name}: {shares}  lag {figures['lag ms']:+.0f} ms  correlation {figures['correlation']:.2f}")
-    if args.save:
-        weights = Path(args.weights or resource_path(*DEFAULT_WEIGHTS))
-        sha256 = json.loads(weights.with_suffix(".json").read_text())["sha256"]
-        saved = json.loads(args.save.read_text()) if args.save.exists() else {}
-        saved[args.band] = {name: round(value, 4) for name, value in figures.items()} | {"sha256": sha256}
-        args.save.write_text(json.dumps(saved, indent=2) + "\n")
+    _save_scores(args, args.band, {name: round(value, 4) for name, value in figures.items()})
+
+
+def _save_scores(args: argparse.Namespace, kind: str, figures: dict) -> None:
+    """Put figures into the file asked for, with the hash of the weights that they belong to."""
+    from captalk_ros.resources import resource_path
+    from captalk_ros.streamer import DEFAULT_WEIGHTS
+
+    if not args.save:
+        return
+    card = Path(args.weights or resource_path(*DEFAULT_WEIGHTS)).with_suffix(".json")
+    saved = json.loads(args.save.read_text()) if args.save.exists() else {}
+    saved[kind] = figures | {"sha256": json.loads(card.read_text())["sha256"]}
+    args.save.write_text(json.dumps(saved, indent=2) + "\n")
 
 
 def _add_bench(verbs: argparse._SubParsersAction) -> None:

@@ -12,6 +12,7 @@ from captalk_ros.motion import UNIT_NAMES
 from captalk_ros.resources import resource_path
 from captalk_ros.timebase import SAMPLE_RATE_HZ
 
+GRADES = (("slight", "a bit"), ("plain", "quite"), ("strong", "so very"))
 SPEECH = resource_path("config", "demo.wav")
 
 
@@ -111,7 +112,19 @@ def test_eval_real_judges_recordings_with_phones(short_speech, tmp_path):
     assert "phones.tsv" in refused("eval", "real", tmp_path / "nowhere")
 
 
+def test_eval_captions_judges_a_table(tmp_path):
+    rows = ["kind\tstate_or_mouth\tintensity_or_head\ttext", "emotion\tangry\t\tfurious"]
+    rows += [f"graded00\tsad\t{grade}\t{word} sad" for grade, word in GRADES]
+    rows += ["style\tlarge\tstill\twide open mouth, head perfectly still"]
+    (tmp_path / "captions.tsv").write_text("\n".join(rows))
+    printed = captalk("eval", "captions", tmp_path / "captions.tsv", "--save", tmp_path / "scores.json").stdout
+    assert "100.0 % of 1 captions" in printed and "of 1 triples" in printed
+    assert json.loads((tmp_path / "scores.json").read_text())["captions"]["sha256"]
+    assert "no such file" in refused("eval", "captions", tmp_path / "none.tsv")
+
+
 def test_every_verb_teaches():
-    verbs = ["animate", "render", "eval real", "bench", "head sheet", "head bake", "dataset make", "dataset add"]
-    for verb in ["", *verbs, "train regression"]:
+    verbs = ["animate", "render", "eval real", "bench", "head sheet", "head bake", "dataset make"]
+    verbs += ["dataset add", "dataset align", "eval captions", "train regression"]
+    for verb in ["", *verbs]:
         assert "usage: captalk" in captalk(*verb.split(), "--help").stdout
