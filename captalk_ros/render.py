@@ -24,6 +24,7 @@ SUFFIXES = (".mp4", ".gif", ".png")
 _SHEET_COLUMNS, _SHEET_ROWS, _SHEET_SIZE = 6, 4, 256
 _GIF_EVERY = 2  # frames; players do not keep up with 25 a second
 _TEXT_COLOUR, _TEXT_SHADOW, _BAND_COLOUR = (240, 240, 236), (12, 12, 14), (20, 22, 26)
+_LONGEST_TEXT = 160  # characters; still shortened to the width
 _FONT_SHARE = 1 / 30  # of the image's height
 
 
@@ -85,11 +86,9 @@ def _sheet(images: list[np.ndarray], columns: int) -> np.ndarray:
 def render_sheet(head: Head, path: str | Path, progress: Progress | None = None, size: int = _SHEET_SIZE) -> None:
     """Draw the neutral face and each of the 52 units at 1, labelled, as one picture.
 
-    jawOpen stays at 1 too; mouthClose is drawn on a jaw opened as far, as it means nothing on a closed one.
+    mouthClose is drawn at 0.4 on a jaw opened as far, as it means nothing on a closed one.
     """
-    from PIL import Image
-
-    studio, images = Studio(head, size), []
+    studio, images = Studio(head, size, turn_deg=6.0), []
     faces = {"neutral": {}, **{name: {name: 1.0} for name in UNIT_NAMES}}
     faces["mouthClose"] = {"mouthClose": 0.4, "jawOpen": 0.4}
     for name, values in faces.items():
@@ -99,7 +98,7 @@ def render_sheet(head: Head, path: str | Path, progress: Progress | None = None,
         if progress:
             progress(len(images), len(faces))
     studio.close()
-    Image.fromarray(_sheet(images, 9)).save(path)
+    _save(path, _sheet(images, 9))
 
 
 def _parameters(animation: "Animation", head: Head) -> FlameParameters:
@@ -123,7 +122,8 @@ def _captions_at(animation: "Animation", time_s: float) -> list[str]:
         animation.caption_time_s, animation.caption_style, animation.caption_emotion, strict=True
     ):
         if start <= time_s + 1e-6:
-            lines.update({kind: str(text) for kind, text in (("style", style), ("emotion", emotion)) if str(text)})
+            given = {"style": " ".join(str(style).split()), "emotion": " ".join(str(emotion).split())}
+            lines.update({kind: text[:_LONGEST_TEXT] for kind, text in given.items() if text})
     return [f"{kind}: {lines[kind]}" for kind in ("emotion", "style") if kind in lines]
 
 
@@ -135,17 +135,17 @@ def _images(
     n_lines = max(len(_captions_at(animation, time)) for time in (*animation.caption_time_s, np.inf)) + labels
     band = (0.7 + 1.35 * n_lines) * font / size if n_lines else 0.0
     studio = Studio(head, size, band=band)
-    for done, frame in enumerate(frames.tolist()):
-        one = FlameParameters(
-            **{name: getattr(parameters, name)[frame] for name in _FRAME_FIELDS}, shape=parameters.shape
-        )
-        studio.pose(head.vertices(one))
-        time_s = float(animation.time_s[frame])
-        lines = ([f"{time_s:.2f} s"] if labels else []) + _captions_at(animation, time_s)
-        yield _write_text(studio.image(), lines, font, band)
-        if progress:
-            progress(done + 1, len(frames))
-    studio.close()
+    try:
+        for done, frame in enumerate(frames.tolist()):
+            fields = {name: getattr(parameters, name)[frame] for name in _FRAME_FIELDS}
+            studio.pose(head.vertices(FlameParameters(**fields, shape=parameters.shape)))
+            time_s = float(animation.time_s[frame])
+            lines = ([f"{time_s:.2f} s"] if labels else []) + _captions_at(animation, time_s)
+            yield _write_text(studio.image(), lines, font, band)
+            if progress:
+                progress(done + 1, len(frames))
+    finally:
+        studio.close()
 
 
 _FRAME_FIELDS = ("expression", "jaw_pose", "neck_pose", "eye_pose", "eyelids")
@@ -173,6 +173,31 @@ def _write_video(path: Path, images: Iterator[np.ndarray], size: int, fps: float
         writer.close()
 
 
+def _write_gif(path: Path, images: Iterator[np.ndarray], fps: float) -> None:
+    from PIL import Image
+
+    pictures = [Image.fromarray(image) for image in images]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 / fps, loop=0, optimize=False)
+
+
+def _save(path: str | Path, image: np.ndarray) -> None:
+    from PIL import Image
+
+    Image.fromarray(image).save(path)
+
+
+def _check(animation: "Animation", path: Path, audio: Path | None, size: int) -> None:
+    """Raise InputError for what `render_animation` cannot draw."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: cannot draw a file of kind {path.suffix!r}, expected {', '.join(SUFFIXES)}")
+    if size % 2 or size < 64:
+        raise InputError(f"an image size of {size} pixels cannot be encoded, expected an even number from 64 on")
+    if not len(animation.units):
+        raise InputError(f"{path}: the animation holds no frames")
+    if audio is not None and not audio.is_file():
+        raise InputError(f"{audio}: no such audio file")
+
+
 def render_animation(
     animation: "Animation",
     path: str | Path,
@@ -194,30 +219,17 @@ def render_animation(
     Raises:
         InputError: an unknown suffix, an odd size, an animation without frames, or no such audio file.
     """
-    path, n_frames = Path(path), len(animation.units)
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(
-            f"{path}: cannot draw {path.suffix or 'a file without suffix'}, expected {', '.join(SUFFIXES)}"
-        )
-    if size % 2 or size < 64:
-        raise InputError(f"an image size of {size} pixels cannot be encoded, expected an even number from 64 on")
-    if not n_frames:
-        raise InputError(f"{path}: the animation holds no frames")
-    if audio is not None and not Path(audio).is_file():
-        raise InputError(f"{audio}: no such audio file")
-    head, fps = head or open_head(), float(animation.fps)
-    everything = np.arange(n_frames)
-    if path.suffix.lower() == ".mp4":
-        images = _images(animation, head, everything, size, progress)
-        _write_video(path, images, size, fps, Path(audio) if audio else None)
-        return
-    from PIL import Image
-
-    if path.suffix.lower() == ".gif":
-        pictures = [Image.fromarray(i) for i in _images(animation, head, everything[::_GIF_EVERY], size, progress)]
-        duration_ms = 1000 * _GIF_EVERY / fps
-        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=duration_ms, loop=0, optimize=False)
-        return
-    picked = np.unique(np.linspace(0, n_frames - 1, min(n_frames, _SHEET_COLUMNS * _SHEET_ROWS)).round().astype(int))
-    images = list(_images(animation, head, picked, min(size, _SHEET_SIZE), progress, labels=True))
-    Image.fromarray(_sheet(images, _SHEET_COLUMNS)).save(path)
+    path, audio = Path(path), None if audio is None else Path(audio)
+    _check(animation, path, audio, size)
+    head = head or open_head()
+    every, fps = np.arange(len(animation.units)), float(animation.fps)
+    suffix = path.suffix.lower()
+    if suffix == ".mp4":
+        _write_video(path, _images(animation, head, every, size, progress), size, fps, audio)
+    elif suffix == ".gif":
+        _write_gif(path, _images(animation, head, every[::_GIF_EVERY], size, progress), fps / _GIF_EVERY)
+    else:
+        n_images = min(len(every), _SHEET_COLUMNS * _SHEET_ROWS)
+        picked = np.unique(np.linspace(0, every[-1], n_images).round().astype(int))
+        images = list(_images(animation, head, picked, min(size, _SHEET_SIZE), progress, labels=True))
+        _save(path, _sheet(images, _SHEET_COLUMNS))

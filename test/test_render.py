@@ -26,7 +26,7 @@ def head():
 def animation(head):
     motion = np.zeros((N_FRAMES, N_MOTION), np.float32)
     motion[:, UNIT_INDEX["jawOpen"]] = np.linspace(0, 0.5, N_FRAMES)
-    captions = [Caption(0.0, "calm", "happy"), Caption(0.2, "", "a very long feeling " * 40)]
+    captions = [Caption(0.0, "calm", "happy"), Caption(0.2, "", "a very long feeling\n" * 400)]
     return Animation.from_motion(motion, head, captions)
 
 
