@@ -122,8 +122,11 @@ def with_stand_ins(flame_dict: dict) -> bytes:
     Ch.__module__, csc_matrix.__module__ = "chumpy.ch", "scipy.sparse.csc"
     Ch.__qualname__, csc_matrix.__qualname__ = "Ch", "csc_matrix"
     chumpy.Ch, sparse.csc_matrix = Ch, csc_matrix
-    kept = {name: sys.modules.get(name) for name in ("chumpy", "chumpy.ch", "scipy.sparse.csc")}
-    sys.modules.update({"chumpy": chumpy, "chumpy.ch": chumpy, "scipy.sparse.csc": sparse})
+    # The parents too: neither chumpy nor scipy needs to be installed.
+    parents = {name: types.ModuleType(name) for name in ("scipy", "scipy.sparse")}
+    stand_ins = {**parents, "chumpy": chumpy, "chumpy.ch": chumpy, "scipy.sparse.csc": sparse}
+    kept = {name: sys.modules.get(name) for name in stand_ins}
+    sys.modules.update(stand_ins)
     try:
         content = {**flame_dict, "J_regressor": csc_matrix(flame_dict["J_regressor"])}
         for name in ("v_template", "shapedirs"):
