@@ -96,6 +96,8 @@ TONES: dict[str, Look] = {
 }
 # fmt: on
 
+EXPRESSIVENESS = 1.3  # of the states' looks, which are written as for a close-up: a robot is seen from across a table
+
 MOUTH_AMPLITUDES = {"minimal": 0.35, "small": 0.6, "natural": 1.0, "large": 1.5, "theatrical": 1.9}
 HEAD_AMPLITUDES = {"still": 0.0, "little": 0.45, "natural": 1.0, "lively": 1.7, "big": 2.4}
 
@@ -123,6 +125,13 @@ def look_direction(look: Look, intensity: float = 1.0) -> np.ndarray:
     return direction
 
 
+def state_direction(state: str, intensity: float = 1.0) -> np.ndarray:
+    """A state of `STATES` at an intensity as a direction [N_DIRECTION] float32, its look not clipped."""
+    direction = look_direction(STATES[state], intensity)
+    direction[LOOK] *= EXPRESSIVENESS
+    return direction
+
+
 def emotion_direction(emotion: Emotion) -> np.ndarray:
     """An emotion as a direction [N_DIRECTION] float32.
 
@@ -131,7 +140,7 @@ def emotion_direction(emotion: Emotion) -> np.ndarray:
     """
     direction = NEUTRAL_DIRECTION.copy()
     for state, intensity in emotion:
-        direction = compose(direction, look_direction(STATES[state], intensity))
+        direction = compose(direction, state_direction(state, intensity))
     return direction
 
 

@@ -29,9 +29,11 @@ class CaptionTeacher:
     def __init__(self, reader: CaptionReader, captions: tuple[CaptionData, CaptionData]):
         self.reader = reader
         styles, emotions = captions
-        for buffer, looks in ((reader.states, acting.STATES), (reader.tones, acting.TONES)):
-            directions = np.stack([acting.look_direction(look) for look in looks.values()])
-            buffer.copy_(torch.from_numpy(directions - NEUTRAL))
+        for buffer, directions in (
+            (reader.states, [acting.state_direction(state) for state in STATES]),
+            (reader.tones, [acting.look_direction(look) for look in acting.TONES.values()]),
+        ):
+            buffer.copy_(torch.from_numpy(np.stack(directions) - NEUTRAL))
         self.emotion_embeddings, self.style_embeddings = (
             torch.from_numpy(data.embeddings).float() for data in (emotions, styles)
         )
