@@ -9,6 +9,7 @@ import soxr
 
 from captalk_ros.animate import animate_motion
 from captalk_ros.audio import read_audio
+from captalk_ros.captions import Caption
 from captalk_ros.head import Head
 from captalk_ros.metrics import LipScores, lag_and_correlation, lip_scores
 from captalk_ros.motion import HEAD_ROTATION, UNITS
@@ -18,7 +19,7 @@ from captalk_ros.train import acting, performer
 from captalk_ros.train.phones import Phone, read_phones
 
 TELEPHONE_RATE_HZ = 8_000
-BANDS = ("full", "telephone")
+NEUTRAL_CAPTION = Caption(0.0, style="neutral", emotion="neutral")
 
 
 @dataclass
@@ -69,7 +70,7 @@ def evaluate_real(directory: Path, streamer: Streamer, head: Head, band: str = "
     for name, phones in sorted(read_phones(directory).items()):
         samples = read_audio(directory / name)
         heard = to_telephone(samples) if band == "telephone" else samples
-        gap = gap_mm(animate_motion(streamer, heard), head)
+        gap = gap_mm(animate_motion(streamer, heard, [NEUTRAL_CAPTION]), head)
         yield RealScores(name, lip_scores(gap, phones), gap, performed_gap_mm(phones, samples, len(gap), head))
 
 
