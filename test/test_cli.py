@@ -123,6 +123,11 @@ def test_eval_captions_judges_a_table(tmp_path):
     assert "no such file" in refused("eval", "captions", tmp_path / "none.tsv")
 
 
+def test_training_without_data_is_refused(tmp_path):
+    assert "no train shards" in refused("train", "regression", tmp_path)
+    assert "phones.tsv" in refused("dataset", "add", tmp_path, tmp_path)
+
+
 def test_every_verb_teaches():
     verbs = ["animate", "render", "eval real", "bench", "head sheet", "head bake", "dataset make"]
     verbs += ["dataset add", "dataset align", "eval captions", "train regression"]

@@ -25,10 +25,6 @@ class _Held:
     def __setstate__(self, state: dict) -> None:
         self.state = dict(state)
 
-    def array(self) -> np.ndarray:
-        """The plain array."""
-        raise NotImplementedError
-
 
 class _Chumpy(_Held):
     """`chumpy.Ch`: an array in `x`."""

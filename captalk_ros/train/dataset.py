@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from captalk_ros.audio import read_audio
+from captalk_ros.errors import InputError
 from captalk_ros.timebase import FRAME_S, FRAME_SAMPLES
 from captalk_ros.train import acting, performer
-from captalk_ros.train.phones import PHONE_NAMES, read_phones
+from captalk_ros.train.phones import PHONE_NAMES, Phone, read_phones
 
 N_UTTERANCES_PER_SHARD = 40
 N_EMOTION_CAPTIONS, N_STYLE_CAPTIONS = 24_000, 16_000
@@ -61,7 +62,7 @@ class CaptionData:
     meanings: list
 
 
-def encode_utterance(phones: list[performer.Phone], clean: np.ndarray, heard: np.ndarray) -> SpeechData:
+def encode_utterance(phones: list[Phone], clean: np.ndarray, heard: np.ndarray) -> SpeechData:
     """What training keeps of one utterance.
 
     Args:
@@ -123,6 +124,8 @@ def _make_shard(job: tuple[Path, str, int, int]) -> tuple[int, list[str]]:
                 parts.append(encode_utterance(utterance.phones, utterance.samples, heard))
             except (ValueError, SynthesisError) as error:
                 skipped.append(f"utterance {index}: {error}")
+        if not parts:
+            raise InputError(f"{path}: no utterance could be made ({skipped[0]})")
         _save_shard(path, parts)
     with np.load(path) as file:
         return len(file["articulation"]), skipped
@@ -187,11 +190,11 @@ def load_speech(directory: Path, split: str) -> SpeechData:
     """All shards of a split, in order.
 
     Raises:
-        ValueError: no shards, or a damaged one.
+        InputError: no shards, or a damaged one.
     """
     paths = sorted(directory.glob(f"{split}-*.npz"))
     if not paths:
-        raise ValueError(f"{directory}: no {split} shards; `captalk dataset make` writes them")
+        raise InputError(f"{directory}: no {split} shards; `captalk dataset make` writes them")
     columns: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
     for path in paths:
         try:
@@ -199,7 +202,7 @@ def load_speech(directory: Path, split: str) -> SpeechData:
                 for name in _ARRAYS:
                     columns[name].append(shard[name])
         except (zipfile.BadZipFile, KeyError, ValueError) as error:
-            raise ValueError(f"{path}: damaged shard ({error}); remove it and make it again") from error
+            raise InputError(f"{path}: damaged shard ({error}); remove it and make it again") from error
     return SpeechData(**{name: np.concatenate(parts) for name, parts in columns.items()})
 
 

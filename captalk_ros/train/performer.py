@@ -11,11 +11,10 @@ import numpy as np
 
 from captalk_ros.direction import BLINKS, EMPHASIS, GAZE, HEAD_BIAS, HEAD_GAIN, LOOK, MOUTH_GAIN, N_DIRECTION
 from captalk_ros.life import N_CONTROLS
+from captalk_ros.metrics import BILABIALS, LABIODENTALS, Phone
 from captalk_ros.motion import HEAD_ROTATION, N_MOTION, UNITS, unit_indices
 from captalk_ros.timebase import FPS, FRAME_SAMPLES, SAMPLE_RATE_HZ
 from captalk_ros.train.phones import PHONE_NAMES
-
-Phone = tuple[str, float, float]  # ARPAbet without stress (or SIL), start_s, end_s
 
 # Articulation channels, each in [0, 1].
 CHANNELS = ("jaw", "pucker", "funnel", "spread", "parted", "tongue", "labiodental", "bilabial", "rest")
@@ -51,7 +50,6 @@ _TARGETS: dict[str, tuple[tuple[float, ...], tuple[float, float]]] = {
 _DIPHTHONGS = {"AY": ("AA", "IH", .62), "AW": ("AA", "UH", .62), "OY": ("AO", "IH", .6), "OW": ("OH", "UW", .6),
                "EY": ("EH2", "IY", .55)}
 # fmt: on
-BILABIALS, LABIODENTALS = frozenset("PBM"), frozenset("FV")
 
 _ANTICIPATION_S, _CARRY_OVER_S = 0.055, 0.045  # time constants of dominance before and after a phone
 _CLOSE_S, _OPEN_S, _MIN_HOLD_S = 0.055, 0.060, 0.052  # lips: closing, opening, and a hold that no frame can miss
