@@ -17,6 +17,7 @@ from captalk_ros.timebase import FPS, FRAME_S, SAMPLE_RATE_HZ
 
 CHUNK_NS = 20_000_000  # a chunk is late by at least this: it is sent when it was spoken
 SILENCE_SLACK_NS = 100_000_000  # so much later than the latest of the last chunks, sound counts as missing
+STALL_NS, PATIENCE_NS = 120_000_000, 200_000_000  # after a pause between ticks, sound that waits is let in first
 CLOCK_JUMP_NS = NS_PER_S // 2
 MAX_AHEAD_S = 120  # sound that waits to be heard
 MAX_FRAMES_A_TICK = 3
@@ -41,6 +42,7 @@ class RealtimeFace:
         self._lateness_ns: deque[int] = deque([CHUNK_NS], maxlen=50)  # of the last chunks: arrival less stamp
         self._held: MotionFrame | None = None  # ready, but its sound is not to be heard yet
         self._now_ns = 0
+        self._patient_until_ns = 0
 
     def hear(self, samples: np.ndarray, sample_rate_hz: int, stamp_ns: int, now_ns: int) -> None:
         """Take a chunk as `AudioInput.push` does; a zero stamp means now, or after what is still to be heard.
@@ -70,9 +72,14 @@ class RealtimeFace:
         if now_ns < self._now_ns - CLOCK_JUMP_NS:
             # What waits to be shown keeps its distance from the present.
             self.audio.shift_clock(now_ns - self._now_ns)
+        elif self._now_ns and now_ns > self._now_ns + STALL_NS:
+            # The machine stood still: what it has received meanwhile reaches `hear` only after this tick.
+            self._patient_until_ns = now_ns + PATIENCE_NS
         self._now_ns = now_ns
         silence_until_ns = now_ns - max(self._lateness_ns) - SILENCE_SLACK_NS
-        if self.audio.next_stamp_ns is None or silence_until_ns > self.audio.next_stamp_ns:
+        is_missing = self.audio.next_stamp_ns is None or self.audio.next_stamp_ns < silence_until_ns
+        is_patient = now_ns < self._patient_until_ns <= now_ns + PATIENCE_NS  # not after the clock was set back
+        if is_missing and not is_patient:
             self.streamer.push_audio(self.audio.fill_silence(silence_until_ns))
         frames: list[tuple[int, MotionFrame]] = []
         while len(frames) < MAX_FRAMES_A_TICK and (frame := self._held or self.streamer.step()):

@@ -130,6 +130,22 @@ def test_big_chunks_that_come_late_are_waited_for_after_the_first(face, speech):
     assert set(np.diff([stamp for _, stamp, _ in left])) == {FRAME_NS}
 
 
+def test_sound_that_waited_while_the_machine_stood_still_is_not_lost(face, speech):
+    live = chunks(speech, START_NS)
+    stall_from_ns, stall_to_ns = START_NS + NS_PER_S // 2, START_NS + 3 * NS_PER_S // 2
+    left = [(a, *rest) for a, *rest in live if a < stall_from_ns]
+    shown = play(face, left, 0.5)
+    waiting = [chunk for chunk in live if stall_from_ns <= chunk[0] < stall_to_ns]
+    frames = face.tick(stall_to_ns)  # the timer comes first, then what has been received
+    for _, samples, rate_hz, stamp_ns in waiting:
+        face.hear(samples, rate_hz, stamp_ns, stall_to_ns)
+    for tick in range(1, 30):
+        frames += face.tick(stall_to_ns + tick * FRAME_NS)
+    stamps = [stamp for _, stamp, _ in shown] + [stamp for stamp, _ in frames]
+    assert face.audio.n_dropped_samples == 0 and face.audio.n_jumps == 0
+    assert set(np.diff(stamps)) == {FRAME_NS}
+
+
 @pytest.mark.parametrize("jump_s", [-3_600, -1.5, 2.5, 3_600])
 def test_a_clock_that_jumps_stops_no_frame(face, speech, jump_s):
     jump_ns = int(jump_s * NS_PER_S)
