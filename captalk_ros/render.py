@@ -163,6 +163,7 @@ def _write_video(path: Path, images: Iterator[np.ndarray], size: int, fps: float
         macro_block_size=2,
         audio_path=None if audio is None else str(audio),
         audio_codec=None if audio is None else "aac",
+        ffmpeg_log_level="error",
         output_params=["-preset", "veryfast", "-crf", "19", "-movflags", "+faststart"],
     )
     writer.send(None)
