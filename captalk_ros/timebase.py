@@ -14,8 +14,3 @@ def frame_time_s(frame: int) -> float:
 def seconds_to_samples(time_s: float) -> int:
     """Nearest sample index at 16 kHz for a time in seconds."""
     return round(time_s * SAMPLE_RATE_HZ)
-
-
-def n_complete_frames(n_samples: int) -> int:
-    """How many whole frames `n_samples` samples of audio hold."""
-    return n_samples // FRAME_SAMPLES

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -99,3 +100,24 @@ def test_a_folder_without_a_model_is_named(tmp_path):
 def test_importing_it_does_not_import_transformers():
     code = "import sys, captalk_ros.model.text; sys.exit('transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_known_caption_does_not_wait_for_new_ones():
+    encoder = TextEncoder()
+    known = encoder.encode(["furious"])
+    encoding, answered = threading.Event(), threading.Event()
+
+    def busy(done: int, total: int) -> None:
+        encoding.set()
+        assert answered.wait(60)
+
+    thread = threading.Thread(target=encoder.encode, args=(["one that is new"], busy))
+    thread.start()
+    assert encoding.wait(60)
+    lookup = threading.Thread(target=encoder.encode, args=(["furious"],), daemon=True)
+    lookup.start()
+    lookup.join(10)
+    waited = lookup.is_alive()
+    answered.set()
+    thread.join()
+    assert not waited and np.array_equal(encoder.encode(["furious"]), known)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from captalk_ros.train import acting, wordings
-from captalk_ros.train.acting import Style
-from captalk_ros.train.wordings import INTENSITIES, SPLITS, STATES, emotion_caption, style_caption
+from captalk_ros.train.acting import INTENSITIES, Style
+from captalk_ros.train.wordings import SPLITS, STATES, emotion_caption, style_caption
 
 HELD_OUT = Path(__file__).parent / "data" / "captions_heldout.tsv"
 N_DRAWS = 40

@@ -8,8 +8,7 @@ from captalk_ros.motion import UNIT_NAMES
 
 # Edge loops around the mouth by a vertex on the midline of the upper lip, from the rim of the red to the wet inside;
 # each loop comes out in the middle of the lower lip.
-LIP_RIM, LIP_LOOPS = 362, (362, 455, 466, 467, 509, 468, 474, 520)
-LIP_OUTSIDE = 5342  # the loop around the rim
+LIP_LOOPS = (362, 455, 466, 467, 509, 468, 474, 520)
 MOUTH_WALL, MOUTH_SEED = 537, 639  # the last loop of the lips, and a vertex of the palate
 LID_MARGIN_LEFT, SOCKET_WALL_LEFT, SOCKET_SEED_LEFT = 6784, 13353, 7747
 UPPER_INNER, LOWER_INNER = (468, 474, 520), (494, 493, 523)  # middle of the lips, where they touch
@@ -30,7 +29,6 @@ class FaceMap:
         self.mesh = QuadMesh(raw.quads["skin"])
         self.skin = np.unique(raw.quads["skin"])
         self.lip_loops = [self._loop(start) for start in LIP_LOOPS]
-        self.outer_loop = self._loop(LIP_OUTSIDE)
         margin, wall, seed = LID_MARGIN_LEFT, SOCKET_WALL_LEFT, SOCKET_SEED_LEFT
         mirrored = [self._mirror(vertex) for vertex in (margin, wall, seed)]
         self.lid_margins = [self._loop(margin), self._loop(mirrored[0])]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from captalk_ros.timebase import FPS, FRAME_SAMPLES, SAMPLE_RATE_HZ
+from captalk_ros.timebase import FPS, SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,6 @@ class SpeechConfig:
     width: int = 256
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
     n_phones: int = 40
-
-    @property
-    def hops_per_frame(self) -> int:
-        """Spectra a motion frame."""
-        return FRAME_SAMPLES // self.hop_samples
 
 
 @dataclass(frozen=True)

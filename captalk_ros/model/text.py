@@ -67,7 +67,8 @@ class TextEncoder:
 
     def __init__(self, directory: Path | str | None = None) -> None:
         self._directory = Path(directory) if directory else None
-        self._lock = threading.Lock()
+        self._cache_lock = threading.Lock()  # for look-ups only: a known caption never waits for new ones
+        self._model_lock = threading.Lock()
         self._loaded: tuple[PreTrainedTokenizerBase, PreTrainedModel] | None = None
         self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
 
@@ -87,15 +88,18 @@ class TextEncoder:
         """
         texts = [clean_caption(text) for text in texts]
         found: dict[str, np.ndarray] = {}
-        with self._lock:
+        with self._cache_lock:
             for text in texts:
                 if text in self._cache:
                     self._cache.move_to_end(text)
                     found[text] = self._cache[text]
-            new = [text for text in dict.fromkeys(texts) if text not in found]
-            for batch, vectors in self._encode_new(new):
-                found.update(zip(batch, vectors, strict=True))
-                progress(len(found), len(set(texts)))
+        new = [text for text in dict.fromkeys(texts) if text not in found]
+        if new:
+            with self._model_lock:
+                for batch, vectors in self._encode_new(new):
+                    found.update(zip(batch, vectors, strict=True))
+                    progress(len(found), len(set(texts)))
+        with self._cache_lock:
             for text in new[-CACHE_SIZE:]:
                 self._cache[text] = found[text]
             while len(self._cache) > CACHE_SIZE:
@@ -104,8 +108,6 @@ class TextEncoder:
 
     def _encode_new(self, texts: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:
         """Batches of captions of equal length in tokens, so that no padding is needed, and their vectors [n, 384]."""
-        if not texts:
-            return
         self._loaded = self._loaded or _load(self._directory)
         tokenizer, model = self._loaded
         tokens = tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]

@@ -98,6 +98,7 @@ TONES: dict[str, Look] = {
 
 EXPRESSIVENESS = 1.3  # of the states' looks, which are written as for a close-up: a robot is seen from across a table
 
+INTENSITIES = (0.4, 0.75, 1.1)  # of a slight, a plain and a strong emotion
 MOUTH_AMPLITUDES = {"minimal": 0.35, "small": 0.6, "natural": 1.0, "large": 1.5, "theatrical": 1.9}
 HEAD_AMPLITUDES = {"still": 0.0, "little": 0.45, "natural": 1.0, "lively": 1.7, "big": 2.4}
 

@@ -59,18 +59,10 @@ class BatchMaker:
         speech: the utterances.
         n_rows, n_frames: B and T of a batch.
         seed: of every draw.
-        perturb: perturb the spectra (training), or not (validation).
     """
 
-    def __init__(
-        self,
-        speech: SpeechData,
-        n_rows: int,
-        n_frames: int,
-        seed: int,
-        perturb: bool = True,
-    ):
-        self.speech, self.n_rows, self.n_frames, self.perturb = speech, n_rows, n_frames, perturb
+    def __init__(self, speech: SpeechData, n_rows: int, n_frames: int, seed: int):
+        self.speech, self.n_rows, self.n_frames = speech, n_rows, n_frames
         self.rng = np.random.default_rng(seed)
 
     def draw(self) -> Batch:
@@ -79,9 +71,7 @@ class BatchMaker:
         mel, direction, motion, controls, phones, closure, speech = (
             torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)
         )
-        mel = mel.float()
-        if self.perturb:
-            mel = perturb_mel(mel, self.rng)
+        mel = perturb_mel(mel.float(), self.rng)
         return Batch(mel, direction, motion, controls, phones.long(), closure, speech)
 
     def _row(self) -> tuple[np.ndarray, ...]:

@@ -217,7 +217,6 @@ def random_style(rng: np.random.Generator) -> acting.Style:
     )
 
 
-INTENSITIES = (0.4, 0.75, 1.1)
 BASIC_STATES = ("neutral", "happy", "sad", "angry", "surprised", "afraid", "disgusted", "contemptuous")
 
 
@@ -227,9 +226,9 @@ def random_emotion(rng: np.random.Generator) -> acting.Emotion:
     def state() -> str:
         return str(rng.choice(BASIC_STATES if rng.random() < 2 / 3 else list(acting.STATES)))
 
-    first = (state(), float(rng.choice(INTENSITIES)))
+    first = (state(), float(rng.choice(acting.INTENSITIES)))
     if rng.random() < 1 / 8 and first[0] != "neutral":
-        second = (state(), INTENSITIES[0])
+        second = (state(), acting.INTENSITIES[0])
         if second[0] not in ("neutral", first[0]):
             return first, second
     return (first,)

@@ -17,7 +17,7 @@ from captalk_ros.motion import HEAD_ROTATION, UNITS, unit_indices
 from captalk_ros.streamer import Streamer
 from captalk_ros.timebase import FPS, FRAME_SAMPLES
 from captalk_ros.train import acting
-from captalk_ros.train.dataset import BASIC_STATES, INTENSITIES
+from captalk_ros.train.dataset import BASIC_STATES
 from captalk_ros.train.lips import LipGap
 
 N_UNHEARD_FRAMES = FPS  # at the start, which are not judged
@@ -87,7 +87,7 @@ def perform_captions(
 def nearest_states(looks: np.ndarray, states: tuple[str, ...]) -> list[str]:
     """The state whose look, at any intensity, is nearest to each look [n, len(LOOK_UNITS)]."""
     prototypes = np.stack(
-        [[acting.direct(acting.Style(), ((state, i),))[LOOK_UNITS] for i in INTENSITIES] for state in states]
+        [[acting.direct(acting.Style(), ((state, i),))[LOOK_UNITS] for i in acting.INTENSITIES] for state in states]
     )  # [states, intensities, units]
     distances = np.linalg.norm(looks[:, None, None] - prototypes, axis=-1).min(axis=2)
     return [states[k] for k in distances.argmin(axis=1)]

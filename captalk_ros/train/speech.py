@@ -8,10 +8,7 @@ Which engines and voices are needed is in `VOICES`; they are Debian packages:
 """
 
 import contextlib
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -245,13 +242,3 @@ def make_utterance(index: int, split: str = "train", seed: int = 0) -> Utterance
     samples, phones = sound
     samples = samples * np.float32(0.7 / max(np.abs(samples).max(), 1e-3))
     return Utterance(samples, phones, voice, " ".join(texts))
-
-
-def utterances(n: int, split: str = "train", seed: int = 0, jobs: int = 1) -> Iterator[Utterance]:
-    """The first `n` utterances in order, made by `jobs` processes."""
-    make = partial(make_utterance, split=split, seed=seed)
-    if jobs == 1:
-        yield from map(make, range(n))
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(make, range(n), chunksize=8)

@@ -13,8 +13,6 @@ import numpy as np
 
 from captalk_ros.train import acting
 
-INTENSITIES = (0.4, 0.75, 1.1)
-"""Intensity of a slight, a plain and a strong emotion."""
 SPLITS = ("train", "test")
 
 _HEADER = re.compile(r"\[([\w.]+)\]")
@@ -216,7 +214,7 @@ def emotion_caption(spec: acting.Emotion, rng: np.random.Generator, split: str =
     emotions = []
     for state, intensity in spec:
         _check(state, STATES)
-        level = 1 if state == "neutral" else int(np.argmin(np.abs(np.subtract(INTENSITIES, intensity))))
+        level = 1 if state == "neutral" else int(np.argmin(np.abs(np.subtract(acting.INTENSITIES, intensity))))
         emotions.append(_Emotion(state, level, split, rng))
     first = emotions[0]
     if len(emotions) == 2:
